@@ -78,7 +78,8 @@ def patches(images: Array) -> Array:
 
 def convolve(images: Array, filters: Array) -> Array:
     """SAME convolution and ReLU: [n, 8, 8, CHANNELS]."""
-    return np.maximum(np.einsum("nhwij,cij->nhwc", patches(images), filters[..., 0]), 0)
+    maps: Array = np.einsum("nhwij,cij->nhwc", patches(images), filters[..., 0])
+    return np.maximum(maps, 0)
 
 
 def blur(maps: Array) -> Array:
