@@ -1,0 +1,116 @@
+"""The group of all commands: finds one by name, and turns every failure into a message and an exit code."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import click
+
+from container import __version__
+from container.errors import ExitCode, RuneError
+from rune.cli import console
+
+COMMANDS = {
+    "check": "Check a Runefile; nothing is built.",
+    "fmt": "Write a Runefile in its canonical form, or convert it.",
+    "build": "Compile a Runefile into a container.",
+    "run": "Run a container on this machine.",
+    "inspect": "Show what is inside a container.",
+    "graph": "Draw the pipeline of a container or a Runefile.",
+    "verify": "Run a container's golden vectors and compare every bit.",
+    "bench": "Measure the latency of a container and of its stages.",
+    "doctor": "Check the tools that Rune uses.",
+}
+"""Every command, in the order of `rune --help`, and its summary: enough to print it without importing any."""
+
+REPORT_HINT = "this is a fault of Rune, not yours; please report it with what RUNE_DEBUG=1 shows"
+
+
+class Application(click.Group):
+    """`rune`: imports the module of a command only when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"rune.cli.{cmd_name}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
+            raise click.exceptions.NoSuchCommand(args[0], possibilities=COMMANDS, ctx=ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def main(self, *args: Any, **extra: Any) -> NoReturn:
+        """Run a command and exit; takes what `click.Group.main` takes."""
+        color = False if os.environ.get("NO_COLOR") else None
+        extra = {"color": color, **extra, "standalone_mode": False}
+        sys.exit(exit_code_of(lambda: super(Application, self).main(*args, **extra)))
+
+
+def exit_code_of(action: Callable[[], Any]) -> int:
+    """Run a command; whatever it raises becomes a message on stderr and one of our exit codes."""
+    try:
+        return int(action() or ExitCode.OK)
+    except RuneError as error:
+        console.print_error(error.message, error.hint)
+        return error.exit_code
+    except click.ClickException as error:
+        return _usage_error(error)
+    except (click.Abort, KeyboardInterrupt):
+        return ExitCode.INTERRUPTED
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.EPIPE:
+            return _reader_has_gone()
+        return _internal_error(error)
+
+
+def _usage_error(error: click.ClickException) -> int:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(error.format_message(), err=True)
+        return ExitCode.USAGE
+    near = getattr(error, "possibilities", None)
+    context = getattr(error, "ctx", None)
+    manual = f"see `{context.command_path if context else 'rune'} --help`"
+    hint = f"did you mean {' or '.join(f'`{name}`' for name in sorted(near))}?" if near else manual
+    message = error.message if near else error.format_message()
+    console.print_error(message[:1].lower() + message[1:].rstrip("."), hint)
+    return ExitCode.USAGE
+
+
+def _reader_has_gone() -> int:
+    """Whoever read our output closed it, as `head` does: nobody is left to tell, and nothing is wrong."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return ExitCode.OK
+
+
+def _internal_error(error: Exception) -> int:
+    if os.environ.get("RUNE_DEBUG"):
+        traceback.print_exception(error)
+    summary = " ".join(f"{type(error).__name__}: {error}".split())
+    console.print_error(f"internal error: {summary[:200]}", REPORT_HINT)
+    return ExitCode.FAILED
+
+
+@click.group(cls=Application, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def application() -> None:
+    """Compile a pipeline of sensors, proc blocks and models into one sealed container, and run it.
+
+    Exit codes: 0 ok; 1 failed; 2 usage; 3 the Runefile is wrong; 4 the model cannot be compiled; 5 the
+    container is invalid; 6 the container trapped or ran over a limit; 9 verification failed; 130 interrupted.
+    """

@@ -1,0 +1,95 @@
+"""What commands print with: facts to stdout, everything else to stderr, colour on terminals alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, TextIO
+
+import click
+
+from rune.text import printable
+
+SCHEMA = 1
+"""Version of the objects that `--json` prints."""
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+def print_json(facts: Mapping[str, Any]) -> None:
+    """Print facts as the one object of `--json`."""
+    click.echo(json.dumps({"schema": SCHEMA, **facts}, ensure_ascii=False, sort_keys=True))
+
+
+def say(text: str) -> None:
+    """Print facts for people."""
+    click.echo(printable(text))
+
+
+def print_error(message: str, hint: str | None = None) -> None:
+    """Print `error: ...` and, where there is one, `hint: ...` to stderr."""
+    click.echo(f"{paint('error:', 'red')} {printable(message)}", err=True, color=colored(sys.stderr))
+    if hint:
+        click.echo(f"{paint('hint:', 'cyan')} {printable(hint)}", err=True, color=colored(sys.stderr))
+
+
+def paint(text: str, color: str) -> str:
+    """Text in bold colour; `click.echo` removes the colour where it does not belong."""
+    return click.style(text, fg=color, bold=True)
+
+
+def colored(stream: TextIO) -> bool:
+    """Whether a stream takes colours: a terminal, unless NO_COLOR is set (https://no-color.org)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR")
+
+
+class Phases:
+    """Tells on stderr which phase a command is in and, once it is over, how long it took.
+
+    Call it with the name of each phase as it begins; use it as a context to end the last one.
+    """
+
+    def __init__(
+        self,
+        *,
+        shown: bool,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.seconds: dict[str, float] = {}
+        """Time each phase took, in their order."""
+        self._shown = shown
+        self._live = shown and sys.stderr.isatty()
+        self._clock = clock
+        self._current = ""
+        self._began = 0.0
+
+    def __call__(self, phase: str) -> None:
+        self._end()
+        self._current, self._began = phase, self._clock()
+        if self._live:
+            click.echo(f"{phase} ...", err=True, nl=False)
+
+    def __enter__(self) -> Phases:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self._end()
+        elif self._live and self._current:
+            click.echo(err=True)
+
+    def _end(self) -> None:
+        if not self._current:
+            return
+        taken = self._clock() - self._began
+        self.seconds[self._current] = self.seconds.get(self._current, 0.0) + taken
+        if self._shown:
+            start = "\r" if self._live else ""
+            click.echo(f"{start}{self._current:<40} {taken:6.2f} s", err=True)
+        self._current = ""

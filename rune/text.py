@@ -1,0 +1,30 @@
+"""Plain text for people: columns and numbers with units."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+
+
+def table(rows: Sequence[Sequence[str]], *, right: Container[int] = ()) -> str:
+    """Rows as aligned columns; those whose numbers are in `right` are aligned to the right."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if number in right else cell.ljust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )
+
+
+def size(count: int) -> str:
+    """A number of bytes for people: `812 bytes`, `35.5 KiB`."""
+    return f"{count} bytes" if count < 1024 else f"{count / 1024:.1f} KiB"
+
+
+def printable(text: str) -> str:
+    """Text as it may reach a terminal: what could move the cursor or change colours is spelt out."""
+    return "".join(
+        character if character.isprintable() or character == "\n" else f"\\u{ord(character):04x}"
+        for character in text
+    )
