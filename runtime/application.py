@@ -1,0 +1,165 @@
+"""A container, loaded and ready to run."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from container.abi import Profile
+from container.errors import ContainerError, RuneError, UsageError
+from container.manifest import Manifest, StageKind, StageRecord
+from container.sections import Container, load
+from container.tensors import TensorType
+from runtime.limits import Limits
+from runtime.process import Worker
+from runtime.result import Result
+
+if TYPE_CHECKING:
+    from container.arrays import Array
+
+
+class Application:
+    """A container that runs in a process of its own.
+
+        with Application.load("kws.rune") as application:
+            outputs = application.run({"features": features})
+
+    A container that is ended by a limit or a trap is started afresh by the next inference.  Safe to use from
+    several threads; inferences run one after another.
+    """
+
+    def __init__(
+        self, container: Container, *, profile: Profile | str | None = None, limits: Limits | None = None
+    ) -> None:
+        """Compile a container and set it up.  Raises ContainerError, LimitError, UsageError."""
+        self.container = container
+        self.profile = choose_profile(container, profile)
+        self._limits = limits or Limits()
+        self._lock = threading.Lock()
+        self._closed = False
+        self._worker: Worker | None = self._start()
+
+    @classmethod
+    def load(
+        cls, path: Path | str, *, profile: Profile | str | None = None, limits: Limits | None = None
+    ) -> Application:
+        """Load a `.rune` file.
+
+        `profile` is `simd` or `mcu`; left out, it is `simd` where the container has it.  Raises
+        ContainerError, LimitError; UsageError for a profile there is not.
+        """
+        try:
+            return cls(load(path), profile=profile, limits=limits)
+        except ContainerError as error:
+            raise _named(error, path) from None
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the container says of itself."""
+        return self.container.manifest
+
+    def run(self, inputs: Mapping[str, Any]) -> dict[str, Array]:
+        """One inference.
+
+        `inputs` has an array, or a number or list, for each capability stage by name.  An array must have the
+        capability's element type or hold values that it can represent exactly, and its shape up to dimensions
+        of size one; plain Python numbers are rounded to the float type.
+
+        Returns an array per output, by the name of the OUT stage, or `NAME.K` for its K-th input where it has
+        several.  Text comes as an array of `str`.  Raises UsageError, TrapError, LimitError.
+        """
+        from runtime.values import outputs_to_arrays, sample_from_value
+
+        capabilities = self.manifest.of_kind(StageKind.CAPABILITY)
+        _check_names(inputs, capabilities)
+        samples = {stage.name: sample_from_value(stage, inputs[stage.name]) for stage in capabilities}
+        return outputs_to_arrays(self.manifest, self.infer(samples).outputs)
+
+    def infer(self, samples: Mapping[str, bytes]) -> Result:
+        """One inference on the very bytes of each capability's sample.  Raises as `run` does."""
+        by_port = {}
+        for stage in self.manifest.of_kind(StageKind.CAPABILITY):
+            _check_size(stage, samples)
+            by_port[stage.port or 0] = samples[stage.name]
+        with self._lock:
+            return self._infer(by_port)
+
+    def operator(self) -> int | None:
+        """The number of the operator at work, seen from outside; None where the system does not tell."""
+        worker = self._worker
+        return worker.operator() if worker is not None else None
+
+    def close(self) -> None:
+        """End the process.  An application that is closed runs no more."""
+        self._closed = True
+        if self._worker is not None:
+            self._worker.close()
+            self._worker = None
+
+    def __enter__(self) -> Application:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _start(self) -> Worker:
+        worker = Worker(self._limits)
+        worker.load(self.container, self.profile)
+        # The worker imports wasmtime meanwhile: a good moment for what `run` will need.
+        import runtime.values  # noqa: F401
+
+        worker.wait_loaded()
+        return worker
+
+    def _infer(self, samples: Mapping[int, bytes]) -> Result:
+        if self._closed:
+            raise UsageError("the application is closed")
+        if self._worker is None:
+            self._worker = self._start()
+        try:
+            return self._worker.run(samples)
+        except BaseException:
+            self._worker.close()
+            self._worker = None
+            raise
+
+
+def choose_profile(container: Container, wanted: Profile | str | None) -> Profile:
+    """The profile to run.  Raises UsageError when the container has not the one that is wanted."""
+    held = [profile for profile in Profile if profile in container.modules]
+    if wanted is None:
+        return held[0]
+    if wanted not in held:
+        raise UsageError(
+            f"{container.manifest.name!r} has no profile {str(wanted)!r}; it has {' and '.join(held)}",
+            hint=f"build it in with `rune build --profile {wanted}`" if wanted in list(Profile) else None,
+        )
+    return Profile(wanted)
+
+
+def _named(error: RuneError, path: Path | str) -> RuneError:
+    message = error.message if error.message.startswith(str(path)) else f"{path}: {error.message}"
+    return type(error)(message, hint=error.hint)
+
+
+def _check_names(inputs: Mapping[str, Any], capabilities: tuple[StageRecord, ...]) -> None:
+    names = [stage.name for stage in capabilities]
+    takes = ", ".join(f"`{stage.name}` {stage.outputs[0]}" for stage in capabilities) or "none"
+    for name in inputs:
+        if name not in names:
+            raise UsageError(f"there is no input {name!r}", hint=f"the inputs are {takes}")
+    for name in names:
+        if name not in inputs:
+            raise UsageError(f"the input {name!r} is missing", hint=f"the inputs are {takes}")
+
+
+def _check_size(stage: StageRecord, samples: Mapping[str, bytes]) -> None:
+    kind: TensorType = stage.outputs[0]
+    found = len(samples.get(stage.name, b""))
+    if found != kind.bytes:
+        raise UsageError(f"the sample of `{stage.name}` has {found:,} bytes, {kind} takes {kind.bytes:,}")
