@@ -1,0 +1,66 @@
+"""`rune graph` and the pictures behind it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from container.errors import RuneError, UsageError
+from container.manifest import OutputReference, StageKind, StageRecord
+from container.tensors import ElementType, TensorType
+from rune import graph
+from tests.container import samples
+from tests.shared import need_program
+from tests.snapshots import assert_snapshot
+
+MANIFEST = samples.manifest()
+
+
+def test_dot() -> None:
+    assert_snapshot("cli/graph.dot", graph.dot(MANIFEST.name, MANIFEST.stages))
+
+
+def test_svg_shows_every_stage_and_type(tmp_path: Path) -> None:
+    need_program("dot")
+    file = tmp_path / "picture.svg"
+    graph.draw(MANIFEST.name, MANIFEST.stages, file)
+    texts = {element.text for element in ElementTree.parse(file).iter("{http://www.w3.org/2000/svg}text")}
+    assert {"features", "RAW", "net", "./net.tflite", "word", "serial"} <= texts
+    assert {"I8[1,4]", "scale 0.5, zero point -3", "F32[2]", "UTF8[1]"} <= texts
+
+
+def test_names_cannot_inject_markup() -> None:
+    number = TensorType(ElementType.F32, (1,))
+    stages = (
+        StageRecord("<b>", StageKind.CAPABILITY, 'RAW"]; evil [label="\\N>', outputs=(number,), port=0),
+        StageRecord(
+            "out",
+            StageKind.OUT,
+            "SERIAL",
+            inputs=(OutputReference("<b>", 0),),
+            input_types=(number,),
+            port=0,
+        ),
+    )
+    lines = graph.dot("x", stages).splitlines()
+    assert [line.split()[0] for line in lines[4:-1]] == ["stage0", "stage1", "stage0"]
+    assert lines[4].startswith('\tstage0 [label="<b>\\nRAW\\"]; evil [label=\\"\\\\N>"')
+
+
+def test_without_the_program_dot_an_svg_is_refused_with_the_fix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(RuneError, match="`dot`, which draws an SVG, is not installed") as caught:
+        graph.draw("x", MANIFEST.stages, tmp_path / "picture.svg")
+    assert caught.value.hint == "install graphviz (`apt install graphviz`), or write a .dot file"
+    graph.draw("x", MANIFEST.stages, tmp_path / "picture.dot")
+    assert shutil.which("dot") is None
+
+
+def test_another_ending_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"picture\.gif: a picture ends in \.svg or \.dot"):
+        graph.draw("x", MANIFEST.stages, tmp_path / "picture.gif")
