@@ -147,13 +147,13 @@ def test(arguments: Sequence[str]) -> int:
 def bench(arguments: Sequence[str]) -> int:
     """Measure the examples on this machine; further arguments go to the benchmark."""
     prepare("golden")
-    return run(PYTHON, ROOT / "benchmarks" / "host.py", *arguments, check=False)
+    return run(PYTHON, "-m", "benchmarks.host", *arguments, check=False)
 
 
 def docs(_: Sequence[str]) -> int:
     """Write the pages that are made from the code: the commands and the proc blocks."""
     prepare()
-    return run(PYTHON, ROOT / "docs" / "generate.py", check=False)
+    return run(PYTHON, "-m", "docs.generate", check=False)
 
 
 TASKS: dict[str, Callable[[Sequence[str]], int]] = {

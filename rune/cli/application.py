@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import importlib
 import os
 import sys
@@ -74,8 +73,6 @@ def exit_code_of(action: Callable[[], Any]) -> int:
     except (click.Abort, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
     except Exception as error:
-        if isinstance(error, OSError) and error.errno == errno.EPIPE:
-            return _reader_has_gone()
         return _internal_error(error)
 
 
@@ -92,16 +89,10 @@ def _usage_error(error: click.ClickException) -> int:
     return ExitCode.USAGE
 
 
-def _reader_has_gone() -> int:
-    """Whoever read our output closed it, as `head` does: nobody is left to tell, and nothing is wrong."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return ExitCode.OK
-
-
 def _internal_error(error: Exception) -> int:
     if os.environ.get("RUNE_DEBUG"):
         traceback.print_exception(error)
-    summary = " ".join(f"{type(error).__name__}: {error}".split())
+    summary = " ".join(traceback.format_exception_only(error)[-1].split())
     console.print_error(f"internal error: {summary[:200]}", REPORT_HINT)
     return ExitCode.FAILED
 
