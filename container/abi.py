@@ -54,8 +54,8 @@ class Failure(IntEnum):
         }[self]
 
 
-def error_code(stage: int, failure: Failure) -> int:
-    """What `run` returns when stage number `stage` fails."""
+def error_code(stage: int, failure: int) -> int:
+    """What `run` returns when stage number `stage` fails for the reason `failure`."""
     return (stage << 8) | failure
 
 

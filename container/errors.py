@@ -1,6 +1,7 @@
 """The exceptions of Rune and the exit code each one owns.
 
     RuneError                   1  failed
+    ├── SensorError             1  a file cannot feed the capability it is given for
     ├── UsageError              2  the command was called wrongly
     ├── RunefileError           3  the Runefile is wrong
     ├── CompileError            4  the pipeline or its model cannot be compiled
@@ -56,6 +57,10 @@ class UsageError(RuneError):
     """A command or a public function was called with arguments that make no sense together."""
 
     exit_code = ExitCode.USAGE
+
+
+class SensorError(RuneError):
+    """A file cannot feed the capability it is given for."""
 
 
 class RunefileError(RuneError):

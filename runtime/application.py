@@ -19,6 +19,8 @@ from runtime.result import Result
 
 if TYPE_CHECKING:
     from container.arrays import Array
+    from runtime.bench import BenchReport
+    from runtime.verify import VerificationReport
 
 
 class Application:
@@ -71,12 +73,9 @@ class Application:
         Returns an array per output, by the name of the OUT stage, or `NAME.K` for its K-th input where it has
         several.  Text comes as an array of `str`.  Raises UsageError, TrapError, LimitError.
         """
-        from runtime.values import outputs_to_arrays, sample_from_value
+        from runtime.values import outputs_to_arrays
 
-        capabilities = self.manifest.of_kind(StageKind.CAPABILITY)
-        _check_names(inputs, capabilities)
-        samples = {stage.name: sample_from_value(stage, inputs[stage.name]) for stage in capabilities}
-        return outputs_to_arrays(self.manifest, self.infer(samples).outputs)
+        return outputs_to_arrays(self.manifest, self.infer(self._samples(inputs)).outputs)
 
     def infer(self, samples: Mapping[str, bytes]) -> Result:
         """One inference on the very bytes of each capability's sample.  Raises as `run` does."""
@@ -86,6 +85,18 @@ class Application:
             by_port[stage.port or 0] = samples[stage.name]
         with self._lock:
             return self._infer(by_port)
+
+    def verify(self) -> VerificationReport:
+        """Run the sealed golden vectors in this profile, see runtime/verify.py."""
+        from runtime.verify import verify
+
+        return verify(self.container, profiles=[self.profile], limits=self._limits)
+
+    def bench(self, inputs: Mapping[str, Any], *, duration_s: float = 2.0) -> BenchReport:
+        """Measure latency, in all and by stage, see runtime/bench.py.  `inputs` are as for `run`."""
+        from runtime.bench import bench
+
+        return bench(self, self._samples(inputs), duration_s=duration_s)
 
     def operator(self) -> int | None:
         """The number of the operator at work, seen from outside; None where the system does not tell."""
@@ -106,6 +117,13 @@ class Application:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _samples(self, inputs: Mapping[str, Any]) -> dict[str, bytes]:
+        from runtime.values import sample_from_value
+
+        capabilities = self.manifest.of_kind(StageKind.CAPABILITY)
+        _check_names(inputs, capabilities)
+        return {stage.name: sample_from_value(stage, inputs[stage.name]) for stage in capabilities}
 
     def _start(self) -> Worker:
         worker = Worker(self._limits)

@@ -1,0 +1,153 @@
+"""Golden vectors: does the container compute what an independent engine computed?
+
+Integers and text must be equal to the last bit.  A float may differ by `FLOAT_TOLERANCE` times the largest
+magnitude in the expected tensor: engines add up in different orders, and what is small beside its neighbours
+carries their rounding.  What is not finite must be the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from container import golden
+from container.abi import Profile
+from container.arrays import Array, little_endian
+from container.errors import ContainerError, VerificationError
+from container.golden import GoldenVector
+from container.manifest import Manifest, StageKind
+from container.sections import Container
+from container.tensors import TensorType
+from runtime.application import Application, choose_profile
+from runtime.limits import Limits
+from runtime.values import named_outputs
+
+FLOAT_TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One output of one golden vector that is not as it must be."""
+
+    profile: Profile
+    vector: int
+    origin: str
+    """Where the vector's inputs came from."""
+    output: str
+    index: tuple[int, ...]
+    """Of the first element that differs; for text the last number is a byte's."""
+    expected: str
+    found: str
+    differing: int
+    elements: int
+
+    def __str__(self) -> str:
+        where = f"vector {self.vector}" + (f" ({self.origin})" if self.origin else "")
+        return (
+            f"{self.profile}, {where}, output `{self.output}`: {self.differing:,} of {self.elements:,} "
+            f"elements differ, first at {list(self.index)}: expected {self.expected}, found {self.found}"
+        )
+
+
+@dataclass(frozen=True)
+class VerificationReport:
+    """What was compared, and what differed."""
+
+    profiles: tuple[Profile, ...]
+    vectors: int
+    elements: int
+    """Compared in all profiles together."""
+    engines: tuple[str, ...]
+    """What computed the expected outputs."""
+    differences: tuple[Difference, ...]
+    float_tolerance: float = FLOAT_TOLERANCE
+
+    def check(self) -> None:
+        """Raises VerificationError that tells the first differences."""
+        if self.differences:
+            shown = "\n".join(str(difference) for difference in self.differences[:5])
+            more = len(self.differences) - 5
+            raise VerificationError(shown + (f"\nand {more} more" if more > 0 else ""))
+
+
+def verify(
+    container: Container, *, profiles: Sequence[Profile | str] = (), limits: Limits | None = None
+) -> VerificationReport:
+    """Run the sealed golden vectors in each profile (all there are by default).
+
+    Raises ContainerError when none are sealed, TrapError, LimitError; a difference is told by the report.
+    """
+    vectors = sealed_vectors(container)
+    chosen = [choose_profile(container, profile) for profile in profiles] or list(container.modules)
+    differences: list[Difference] = []
+    for profile in chosen:
+        with Application(container, profile=profile, limits=limits) as application:
+            for number, vector in enumerate(vectors):
+                outputs = application.infer(vector.inputs).outputs
+                differences += compare(container.manifest, profile, number, vector, outputs)
+    elements = sum(kind.count for kind in container.manifest.output_types.values())
+    return VerificationReport(
+        tuple(chosen),
+        len(vectors),
+        elements * len(vectors) * len(chosen),
+        container.manifest.golden_engines,
+        tuple(differences),
+    )
+
+
+def sealed_vectors(container: Container) -> tuple[GoldenVector, ...]:
+    """The golden vectors.  Raises ContainerError when there are none."""
+    vectors = golden.parse(container.golden, container.manifest) if container.golden is not None else ()
+    if not vectors:
+        raise ContainerError(
+            "no golden vectors are sealed in the container: there is nothing to verify it against",
+            hint="install an independent engine (`pip install rune-tinyml[golden]`) and build it again",
+        )
+    return vectors
+
+
+def compare(
+    manifest: Manifest, profile: Profile, number: int, vector: GoldenVector, outputs: Mapping[int, bytes]
+) -> list[Difference]:
+    """Where the outputs of vector `number`, by number of `write`, are not as the vector says."""
+    found = []
+    for stage in manifest.of_kind(StageKind.OUT):
+        for name, port, kind in named_outputs(stage):
+            expected, actual = _array(kind, vector.outputs[port]), _array(kind, outputs[port])
+            differs = _differs(kind, expected, actual)
+            if differs.any():
+                first = tuple(int(axis) for axis in np.unravel_index(int(np.argmax(differs)), differs.shape))
+                found.append(
+                    Difference(
+                        profile,
+                        number,
+                        vector.origin,
+                        name,
+                        first,
+                        str(expected[first]),
+                        str(actual[first]),
+                        int(differs.sum()),
+                        differs.size,
+                    )
+                )
+    return found
+
+
+def _array(kind: TensorType, data: bytes) -> Array:
+    return np.frombuffer(data, little_endian(kind.element)).reshape(kind.array_shape)
+
+
+def _differs(kind: TensorType, expected: Array, actual: Array) -> Array:
+    differs: Array
+    if not kind.element.is_float:
+        differs = expected != actual
+        return differs
+    finite = np.isfinite(expected)
+    largest = np.abs(expected[finite]).max(initial=0).astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        near = np.abs(expected.astype(np.float64) - actual) <= FLOAT_TOLERANCE * largest
+    same = (expected == actual) | (np.isnan(expected) & np.isnan(actual))
+    differs = ~np.where(finite, near & np.isfinite(actual), same)
+    return differs
