@@ -1,0 +1,102 @@
+"""One Relax module for a whole pipeline: proc blocks and models alike, from the sensors to the outputs.
+
+The function `main` takes a tensor for each capability and returns one for each input of each OUT stage, in the
+order of their ports.  Every variable's name begins with the number of its stage (`s3__conv2d_0`), which is how
+later steps know to which stage an operator belongs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from tvm import relax
+
+from builder.blocks.base import Block, use_of
+from builder.importers import ONNX
+from builder.importers.tflite import import_model as import_tflite
+from container.errors import CompileError
+from container.manifest import OutputReference, StageKind, StageRecord
+from container.tensors import TensorType
+from runefile.pipeline import TypedPipeline
+
+_STAGE_PREFIX = re.compile(r"s(\d+)__")
+
+Values = dict[OutputReference, Any]
+
+
+def assemble(pipeline: TypedPipeline) -> Any:
+    """The pipeline as a Relax module.  Raises CompileError naming the stage and what it cannot do."""
+    builder = relax.BlockBuilder()
+    sensors = [stage for stage in pipeline.stages if stage.kind is StageKind.CAPABILITY]
+    sensors.sort(key=lambda stage: stage.port or 0)
+    parameters = {stage.name: _variable(stage.name, stage.outputs[0]) for stage in sensors}
+    values: Values = {OutputReference(name, 0): variable for name, variable in parameters.items()}
+    with builder.function("main", list(parameters.values())):
+        with builder.dataflow():
+            for number, stage in enumerate(pipeline.stages):
+                _emit_stage(builder, pipeline, number, stage, values)
+            results = builder.emit_output(relax.Tuple(_results(builder, pipeline.stages, values)))
+        builder.emit_func_output(results)
+    return builder.get()
+
+
+def stage_number(variable: str) -> int | None:
+    """The stage that a variable of the assembled module belongs to, if its name says so."""
+    found = _STAGE_PREFIX.match(variable)
+    return int(found[1]) if found else None
+
+
+def _emit_stage(
+    builder: Any, pipeline: TypedPipeline, number: int, stage: StageRecord, values: Values
+) -> None:
+    def emit(expression: Any, name: str) -> Any:
+        return builder.emit(expression, f"s{number}__{name}")
+
+    inputs = [
+        _reshaped(emit, values[reference], type_)
+        for reference, type_ in zip(stage.inputs, stage.input_types, strict=True)
+    ]
+    if stage.kind is StageKind.PROC_BLOCK:
+        results = _block(pipeline, stage, inputs, emit)
+    elif stage.kind is StageKind.MODEL:
+        results = _model(pipeline, stage, inputs, emit)
+    else:
+        return
+    for output, (result, type_) in enumerate(zip(results, stage.outputs, strict=True)):
+        values[OutputReference(stage.name, output)] = _reshaped(emit, result, type_)
+
+
+def _block(pipeline: TypedPipeline, stage: StageRecord, inputs: Sequence[Any], emit: Any) -> Sequence[Any]:
+    block = pipeline.blocks[stage.name]
+    if not isinstance(block, Block):
+        raise CompileError(f"stage `{stage.name}`: proc block `{stage.target}` has no implementation")
+    return block.expressions(emit, inputs, use_of(stage), stage.outputs)
+
+
+def _model(
+    pipeline: TypedPipeline, stage: StageRecord, inputs: Sequence[Any], emit: Callable[[Any, str], Any]
+) -> Sequence[Any]:
+    model = pipeline.models[stage.name]
+    if model.format == ONNX:
+        from builder.importers.onnx import import_model as import_onnx
+
+        return import_onnx(emit, model.data, model.file, stage.name, inputs)
+    return import_tflite(emit, model.data, model.file, stage.name, inputs)
+
+
+def _results(builder: Any, stages: Sequence[StageRecord], values: Mapping[OutputReference, Any]) -> list[Any]:
+    outs = sorted((s for s in stages if s.kind is StageKind.OUT), key=lambda stage: stage.port or 0)
+    return [values[reference] for stage in outs for reference in stage.inputs]
+
+
+def _variable(name: str, type_: TensorType) -> Any:
+    return relax.Var(name, relax.TensorType(type_.array_shape, type_.element.dtype))
+
+
+def _reshaped(emit: Callable[[Any, str], Any], value: Any, type_: TensorType) -> Any:
+    """The value under the shape that `type_` gives, which may differ by dimensions of size one."""
+    if tuple(int(size) for size in value.ty.shape.values) == type_.array_shape:
+        return value
+    return emit(relax.op.reshape(value, type_.array_shape), "reshape")

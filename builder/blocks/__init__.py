@@ -1,0 +1,1 @@
+"""Proc blocks, a file each."""

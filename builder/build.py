@@ -1,0 +1,86 @@
+"""From a checked pipeline to the bytes of its container: the list of steps."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from container.abi import ABI_VERSION, Profile
+from container.errors import CompileError
+from container.manifest import Manifest, MemoryPlan, ModelRecord
+from container.sections import seal
+from runefile.pipeline import TypedPipeline
+
+Progress = Callable[[str], None]
+"""Is told the name of each phase as it begins."""
+
+PROFILES = (Profile.SIMD, Profile.MCU)
+TOOLS = ("apache-tvm", "ziglang", "tflite", "onnx")
+"""Packages whose versions can change a container's bytes."""
+
+
+def build_container(
+    pipeline: TypedPipeline,
+    *,
+    profiles: Sequence[Profile] = PROFILES,
+    progress: Progress = lambda phase: None,
+) -> bytes:
+    """Compiles a pipeline.  Raises CompileError."""
+    progress("import")
+    from builder.assemble import assemble
+
+    module = assemble(pipeline)
+    modules: dict[Profile, bytes] = {}
+    plans: dict[Profile, MemoryPlan] = {}
+    for profile in profiles:
+        modules[profile], plans[profile] = compile_profile(pipeline, module, profile, progress)
+    progress("seal")
+    manifest = Manifest(
+        abi=ABI_VERSION,
+        name=pipeline.name,
+        stages=pipeline.stages,
+        models=_model_records(pipeline),
+        plans=plans,
+        tools=_tools(),
+    )
+    return seal(manifest, modules)
+
+
+def compile_profile(
+    pipeline: TypedPipeline, module: Any, profile: Profile, progress: Progress
+) -> tuple[bytes, MemoryPlan]:
+    """The WebAssembly of one profile, and where its memory goes."""
+    from builder.codegen import generate
+    from builder.emit import emit_unit
+    from builder.lower import lower
+    from builder.program import read_program
+    from builder.toolchain import compile_unit
+
+    progress(f"lower ({profile})")
+    program = read_program(lower(module, profile))
+    unit = emit_unit(program, generate(program.functions), pipeline.stages, profile)
+    progress(f"compile ({profile})")
+    linked = compile_unit(unit.source, profile)
+    plan = MemoryPlan(
+        linear_memory=linked.linear_memory,
+        read_only=linked.read_only,
+        arena=unit.arena,
+        stack=linked.stack,
+        progress=linked.progress,
+        operators=unit.operators,
+    )
+    return linked.wasm, plan
+
+
+def _model_records(pipeline: TypedPipeline) -> tuple[ModelRecord, ...]:
+    return tuple(
+        ModelRecord(stage, model.file, model.format, hashlib.sha256(model.data).hexdigest(), len(model.data))
+        for stage, model in pipeline.models.items()
+    )
+
+
+def _tools() -> Mapping[str, str]:
+    versions = {name: importlib.metadata.version(name) for name in TOOLS}
+    return dict(sorted(versions.items()))

@@ -1,0 +1,218 @@
+"""The C unit of a container: constants, kernels, one static arena, and a straight-line `run`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from builder.codegen import CFunction
+from builder.plan import Lifetime, Placement, high_water, place
+from builder.program import Constant, Operand, Program, Step, Tensor
+from container.abi import Failure, Profile, error_code
+from container.manifest import OperatorRecord, StageKind, StageRecord
+
+KERNEL_HEADERS = ("runtime.h", "math.h", "fixed_point.h", "inner_product.h", "softmax.h", "quantize.h")
+ALIGNMENT = {Profile.SIMD: 16, Profile.MCU: 4}
+"""Bytes: what the widest load of each profile wants."""
+PROGRESS_SYMBOL = "rune_progress"
+
+C_TYPES = {
+    "int8": "int8_t",
+    "uint8": "uint8_t",
+    "int16": "int16_t",
+    "uint16": "uint16_t",
+    "int32": "int32_t",
+    "uint32": "uint32_t",
+    "int64": "int64_t",
+    "uint64": "uint64_t",
+    "float32": "float",
+    "float64": "double",
+    "bool": "bool",
+}
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One translation unit and what the manifest says of it."""
+
+    source: str
+    arena: int
+    """Bytes."""
+    operators: tuple[OperatorRecord, ...]
+
+
+@dataclass(frozen=True)
+class _Action:
+    """One line of work in `run`: reading a sensor, a step, or writing an output."""
+
+    name: str
+    stage: int
+    code: str
+    uses: tuple[int, ...]
+    """Keys of the arena's blocks that are touched."""
+    macs: int = 0
+
+
+def emit_unit(
+    program: Program,
+    functions: Mapping[str, CFunction],
+    stages: Sequence[StageRecord],
+    profile: Profile,
+    sources: Sequence[str] = (),
+) -> Unit:
+    """The unit of a program.  `sources` is the C of proc blocks that bring their own."""
+    return _Emitter(program, functions, stages, profile).unit(sources)
+
+
+class _Emitter:
+    def __init__(
+        self,
+        program: Program,
+        functions: Mapping[str, CFunction],
+        stages: Sequence[StageRecord],
+        profile: Profile,
+    ) -> None:
+        self._program = program
+        self._functions = functions
+        self._stages = stages
+        self._alignment = ALIGNMENT[profile]
+        self._constants: dict[tuple[str, bytes], str] = {}
+        self._workspaces: dict[int, int] = {}
+        """Bytes of each workspace, by its key: negative, so that it never meets a tensor's."""
+
+    def unit(self, sources: Sequence[str]) -> Unit:
+        actions = self._actions()
+        lifetimes = self._lifetimes(actions)
+        placement = place(lifetimes, self._alignment)
+        lines = [f'#include "{header}"' for header in KERNEL_HEADERS]
+        lines += sources
+        lines += [_definition(name, dtype, data) for (dtype, data), name in self._constants.items()]
+        lines += [function.source for function in self._functions.values()]
+        lines += self._memory(placement)
+        lines += _run(actions)
+        return Unit("\n".join(lines) + "\n", placement.bytes, self._records(actions, lifetimes, placement))
+
+    def _actions(self) -> list[_Action]:
+        actions, read = [], set()
+        for step in self._program.steps:
+            for port, tensor in enumerate(self._program.inputs):
+                if tensor in step.arguments and port not in read:
+                    read.add(port)
+                    actions.append(self._read(port, tensor))
+            actions.append(self._step(step))
+        actions += [
+            self._read(port, tensor) for port, tensor in enumerate(self._program.inputs) if port not in read
+        ]
+        return actions + self._writes()
+
+    def _read(self, port: int, tensor: Tensor) -> _Action:
+        stage = next(
+            i for i, s in enumerate(self._stages) if s.kind is StageKind.CAPABILITY and s.port == port
+        )
+        code = _checked(
+            f"rune_read({port}, {_place(tensor)}, {tensor.bytes}) != {tensor.bytes}", stage, Failure.READ
+        )
+        return _Action("read", stage, code, (tensor.key,))
+
+    def _writes(self) -> list[_Action]:
+        actions = []
+        for number, stage in enumerate(self._stages):
+            if stage.kind is not StageKind.OUT or stage.port is None:
+                continue
+            for port in range(stage.port, stage.port + len(stage.inputs)):
+                operand = self._program.outputs[port]
+                size = operand.bytes if isinstance(operand, Tensor) else operand.values.nbytes
+                code = f"rune_write({port}, {self._operand(operand)}, {size}) != {size}"
+                actions.append(
+                    _Action("write", number, _checked(code, number, Failure.WRITE), _keys([operand]))
+                )
+        return actions
+
+    def _step(self, step: Step) -> _Action:
+        function = self._functions.get(step.function)
+        workspaces = [self._workspace(size) for size in (function.workspaces if function else ())]
+        operands = [self._operand(operand) for operand in (*step.arguments, *step.results)]
+        operands += [f"(void *)(arena + WORKSPACE_{-key})" for key in workspaces]
+        call = f"{step.function}({', '.join(operands)})"
+        code = f"  if ((failure = {call}) != 0) return {error_code(step.stage, 0)} | failure;"
+        keys = (*_keys(step.arguments), *_keys(step.results), *workspaces)
+        return _Action(step.name, step.stage, code, keys, step.macs)
+
+    def _workspace(self, size: int) -> int:
+        key = -(len(self._workspaces) + 1)
+        self._workspaces[key] = size
+        return key
+
+    def _operand(self, operand: Operand) -> str:
+        if isinstance(operand, Tensor):
+            return _place(operand)
+        values = np.ascontiguousarray(operand.values)
+        key = (str(values.dtype), values.tobytes())
+        name = self._constants.setdefault(key, f"constant_{len(self._constants)}")
+        return f"({C_TYPES[key[0]]} *){name}"
+
+    def _lifetimes(self, actions: Sequence[_Action]) -> dict[int, Lifetime]:
+        sizes = dict(self._workspaces)
+        tensors = [t for step in self._program.steps for t in step.results]
+        sizes.update({tensor.key: tensor.bytes for tensor in [*self._program.inputs, *tensors]})
+        lifetimes: dict[int, Lifetime] = {}
+        for number, action in enumerate(actions):
+            for key in action.uses:
+                first = lifetimes[key].first if key in lifetimes else number
+                lifetimes[key] = Lifetime(sizes[key], first, number)
+        return lifetimes
+
+    def _memory(self, placement: Placement) -> list[str]:
+        lines = [
+            f"#define {'TENSOR' if key >= 0 else 'WORKSPACE'}_{abs(key)} {offset}"
+            for key, offset in sorted(placement.offsets.items())
+        ]
+        alignment = f"__attribute__((aligned({self._alignment})))"
+        lines.append(f"static uint8_t arena[{max(placement.bytes, 1)}] {alignment};")
+        lines.append(f"volatile int32_t {PROGRESS_SYMBOL};")
+        return lines
+
+    def _records(
+        self, actions: Sequence[_Action], lifetimes: Mapping[int, Lifetime], placement: Placement
+    ) -> tuple[OperatorRecord, ...]:
+        return tuple(
+            OperatorRecord(
+                name=action.name,
+                stage=self._stages[action.stage].name,
+                macs=action.macs,
+                arena_bytes=high_water(lifetimes, placement, number),
+            )
+            for number, action in enumerate(actions)
+        )
+
+
+def _run(actions: Sequence[_Action]) -> list[str]:
+    lines = ['__attribute__((export_name("run"))) int32_t run(void) {', "  int32_t failure = 0;"]
+    for number, action in enumerate(actions):
+        lines += [f"  {PROGRESS_SYMBOL} = {number};", action.code]
+    return [*lines, "  return failure;", "}"]
+
+
+def _checked(condition: str, stage: int, failure: Failure) -> str:
+    return f"  if ({condition}) return {error_code(stage, failure)};"
+
+
+def _place(tensor: Tensor) -> str:
+    return f"({C_TYPES[tensor.dtype]} *)(arena + TENSOR_{tensor.key})"
+
+
+def _keys(operands: Sequence[Operand]) -> tuple[int, ...]:
+    return tuple(operand.key for operand in operands if isinstance(operand, Tensor))
+
+
+def _definition(name: str, dtype: str, data: bytes) -> str:
+    """A constant in C; floats by their bits, since decimal text would have to be read back exactly."""
+    alignment = "__attribute__((aligned(16)))" if len(data) >= 16 else ""
+    values = np.frombuffer(data, dtype=dtype)
+    if values.dtype.kind == "f":
+        values = values.view(f"uint{values.itemsize * 8}")
+    suffix = {"uint64": "u", "int64": "ll"}.get(str(values.dtype), "")
+    text = ",".join(f"{value}{suffix}" for value in values.tolist())
+    return f"static const {C_TYPES[str(values.dtype)]} {name}[] {alignment} = {{{text}}};"

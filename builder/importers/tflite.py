@@ -1,0 +1,108 @@
+"""TensorFlow Lite models into Relax: every operator reads itself (`builder/operators`), this walks the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from builder.importers.tflite_file import Operator, Subgraph, Tensor, damage_as_compile_error, read_subgraphs
+from container.errors import CompileError
+from container.tensors import ElementType, TensorType
+from runefile.signatures import ModelPort, ModelSignature
+
+if TYPE_CHECKING:
+    from builder.importers.problems import Problem
+
+
+def signature(data: bytes, file: str) -> ModelSignature:
+    """Inputs and outputs of a model's main graph.  Raises CompileError."""
+    graph = _main_graph(data, file)
+    return ModelSignature(
+        inputs=tuple(_port(graph.tensors[i], file) for i in graph.inputs),
+        outputs=tuple(_port(graph.tensors[i], file) for i in graph.outputs),
+        format="tensorflow-lite",
+    )
+
+
+def import_model(
+    emit: Callable[[Any, str], Any], data: bytes, file: str, stage: str, inputs: Sequence[Any]
+) -> list[Any]:
+    """Emits the model's operators, `emit(expression, name)` binding each; returns the values of its outputs.
+
+    Raises CompileError naming every operator that cannot be compiled, not only the first.
+    """
+    from builder.importers.problems import raise_problems
+
+    graph = _main_graph(data, file)
+    values = dict(zip(graph.inputs, inputs, strict=True))
+    problems: list[Problem] = []
+    with damage_as_compile_error(file):
+        for operator in graph.operators:
+            problems += _import_operator(emit, graph, operator, values)
+    raise_problems(file, stage, problems)
+    return [_result(graph, index, values, file) for index in graph.outputs]
+
+
+def _import_operator(
+    emit: Callable[[Any, str], Any], graph: Subgraph, operator: Operator, values: dict[int, Any]
+) -> list[Problem]:
+    from tvm import relax
+
+    from builder.importers.problems import Problem
+    from builder.operators import by_tflite_name
+    from builder.operators.base import Node, Unsupported
+
+    outputs = [graph.tensors[i] for i in operator.outputs]
+
+    def bind(expression: Any) -> Any:
+        return emit(expression, f"{operator.name.lower()}_{operator.index}")
+
+    try:
+        reader = by_tflite_name().get(operator.name)
+        if reader is None:
+            raise Unsupported("the operator is not supported yet", hint=_supported(by_tflite_name()))
+        results = reader.read_tflite(Node(operator, graph.tensors, values, bind))
+        results = results if isinstance(results, (list, tuple)) else [results]
+        for tensor, result in zip(outputs, results, strict=True):
+            values[tensor.index] = bind(result)
+        return []
+    except Unsupported as fault:
+        # Stand-ins let the walk go on, so that one build names all problems of a model.
+        for tensor in outputs:
+            dtype = tensor.dtype if tensor.dtype.islower() else "int8"
+            values[tensor.index] = relax.Var(f"missing_{tensor.index}", relax.TensorType(tensor.shape, dtype))
+        names = ", ".join(repr(tensor.name) for tensor in outputs)
+        return [Problem(operator.index, operator.name, names, fault.message, fault.hint)]
+
+
+def _supported(names: Any) -> str:
+    return "supported operators: " + ", ".join(sorted(names))
+
+
+def _result(graph: Subgraph, index: int, values: dict[int, Any], file: str) -> Any:
+    tensor = graph.tensors[index]
+    if index in values:
+        return values[index]
+    if tensor.data is not None:
+        from builder.operators.base import constant
+
+        return constant(tensor.data)
+    raise CompileError(f"{file}: no operator computes the output {tensor.name!r}")
+
+
+def _main_graph(data: bytes, file: str) -> Subgraph:
+    graphs = read_subgraphs(data, file)
+    if not graphs or not graphs[0].outputs:
+        raise CompileError(f"{file}: the model has no graph with outputs")
+    return graphs[0]
+
+
+def _port(tensor: Tensor, file: str) -> ModelPort:
+    try:
+        element = ElementType.from_dtype(tensor.dtype)
+    except ValueError as fault:
+        raise CompileError(
+            f"{file}: tensor {tensor.name!r} is {tensor.dtype}, which no stage can take or give",
+            hint="supported element types: " + ", ".join(e.value for e in ElementType),
+        ) from fault
+    return ModelPort(tensor.name, TensorType(element, tensor.shape, tensor.quantization))

@@ -1,0 +1,26 @@
+/* Inner products along contiguous memory. */
+#ifndef RUNE_INNER_PRODUCT_H
+#define RUNE_INNER_PRODUCT_H
+
+#include "runtime.h"
+
+/* sum of (x[i] + x_offset) * w[i], in int32. */
+RUNE_INLINE int32_t rune_dot_i8(const int8_t *restrict x, const int8_t *restrict w, int32_t count,
+                                int32_t x_offset) {
+  int32_t sum = 0;
+  for (int32_t i = 0; i < count; ++i) sum += (x[i] + x_offset) * w[i];
+  return sum;
+}
+
+/* Four partial sums, so that a vector unit can keep them apart; added up pairwise at the end. */
+RUNE_INLINE float rune_dot_f32(const float *restrict x, const float *restrict w, int32_t count) {
+  float sums[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+  int32_t i = 0;
+  for (; i + 4 <= count; i += 4) {
+    for (int32_t lane = 0; lane < 4; ++lane) sums[lane] += x[i + lane] * w[i + lane];
+  }
+  for (; i < count; ++i) sums[0] += x[i] * w[i];
+  return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+}
+
+#endif

@@ -1,0 +1,93 @@
+"""The C library's mathematics for containers: from what the `ziglang` package ships, built once and cached.
+
+zig's compiler_rt has the common functions; musl's sources, which come with zig, have the rest.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import re
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import platformdirs
+
+from builder.zig import TARGET, run_zig
+from container.errors import CompileError
+
+COMPILER_RT = frozenset(
+    "expf exp2f logf log2f log10f sinf cosf tanf floorf ceilf truncf roundf fmodf fmaf sqrtf fabsf "
+    "exp exp2 log log2 log10 sin cos tan floor ceil trunc round fmod fma sqrt fabs "
+    "memcpy memset memmove memcmp".split()
+)
+_MUSL_ERRORS = tuple(f"__math_{kind}" for kind in ("oflowf", "uflowf", "xflowf", "invalidf", "divzerof"))
+MUSL = {
+    "powf": ("powf", "powf_data", "exp2f_data", *_MUSL_ERRORS),
+    "erff": ("erff",),
+    "expm1f": ("expm1f", *_MUSL_ERRORS),
+    "tanhf": ("expm1f", *_MUSL_ERRORS),
+    "log1pf": ("log1pf", *_MUSL_ERRORS),
+    "asinf": ("asinf", *_MUSL_ERRORS),
+    "atan2f": ("atan2f",),
+    "sinhf": ("sinhf",),
+    "asinhf": ("asinhf",),
+    "atanhf": ("atanhf",),
+}
+"""Source files of each function, without their ending."""
+
+
+def math_objects(source: str) -> list[str]:
+    """Object files and archives that a unit must be linked with, for the functions it calls."""
+    called = {name for name in re.findall(r"\b(\w+)\(", source) if name in MUSL or name in COMPILER_RT}
+    if not called:
+        return []
+    files = sorted({file for name in called if name in MUSL for file in MUSL[name]})
+    return [str(_musl_object(file)) for file in files] + [str(_compiler_rt())]
+
+
+def _compiler_rt() -> Path:
+    def build(folder: Path, output: str) -> None:
+        (folder / "empty.zig").write_text("")
+        options = ["-target", TARGET, "-O", "ReleaseFast", "-fcompiler-rt", "-fstrip"]
+        run_zig(folder, "build-lib", *options, "empty.zig", f"-femit-bin={output}")
+
+    return _cached("compiler_rt.a", build)
+
+
+def _musl_object(name: str) -> Path:
+    def build(folder: Path, output: str) -> None:
+        musl = _zig_folder() / "lib" / "libc" / "musl"
+        includes = [f"-I{musl / part}" for part in ("arch/generic", "src/internal", "src/include")]
+        flags = ["-target", "wasm32-wasi", "-O2", "-fno-sanitize=all", "-ffp-contract=off", *includes]
+        run_zig(folder, "cc", *flags, "-c", str(musl / "src" / "math" / f"{name}.c"), "-o", output)
+
+    return _cached(f"{name}.o", build)
+
+
+def _cached(name: str, build: Callable[[Path, str], None]) -> Path:
+    """A file of the cache, built beside and renamed when it is missing."""
+    folder = cache_folder() / f"zig-{importlib.metadata.version('ziglang')}"
+    path = folder / name
+    if path.exists():
+        return path
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as work:
+        build(Path(work), name)
+        os.replace(Path(work) / name, path)
+    return path
+
+
+def cache_folder() -> Path:
+    """Where compiled pieces that do not depend on the user's pipeline are kept."""
+    return Path(os.environ.get("RUNE_CACHE_DIR") or platformdirs.user_cache_dir("rune"))
+
+
+def _zig_folder() -> Path:
+    spec = importlib.util.find_spec("ziglang")
+    if spec is None or spec.origin is None:
+        raise CompileError("the package `ziglang` is not installed", hint="pip install ziglang")
+    return Path(spec.origin).parent
+

@@ -1,0 +1,29 @@
+"""Average pooling over NHWC images.
+
+int8: the sum of the taps divided by their number, ties away from zero, clamped; input and output share their
+quantisation.  Source: AveragePool in tensorflow/lite/kernels/internal/reference/integer_ops/pooling.h.
+float32: sum / number, clamped.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from builder import tir
+from builder.pooling import Pooling
+
+
+class AveragePool2D(Pooling):
+    name = "average_pool2d"
+    tflite = ("AVERAGE_POOL_2D",)
+
+    def start(self, accumulator: str) -> int | float:
+        return 0 if accumulator == "int32" else 0.0
+
+    def combine(self, total: Any, value: Any) -> Any:
+        return total + value
+
+    def finish(self, total: Any, count: Any, accumulator: str) -> Any:
+        if accumulator == "int32":
+            return tir.call("int32", "rune_divide_half_away", total, count)
+        return total / tir.cast("float32", count)

@@ -1,0 +1,59 @@
+"""Two-dimensional convolution over NHWC images with OHWI weights, grouped where the input is deeper than a filter.
+
+int8: y = clamp(M[o] * (b[o] + sum((x - x_zero) * w)) + y_zero), with the two roundings of `rune_multiply` and
+M[o] = scale_x * scale_w[o] / scale_y; taps that fall outside of the image add nothing.
+Source: tensorflow/lite/kernels/internal/reference/integer_ops/conv.h, ConvPerChannel.
+float32: y = clamp(b[o] + sum(x * w)).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from builder import tir
+from builder.operators.base import Node, Unsupported, shape_of
+from builder.weighted_sum import Arithmetic, WeightedSum
+from builder.window import Window, inside, taps, tflite_window
+
+
+class Conv2D(WeightedSum):
+    name = "conv2d"
+    tflite = ("CONV_2D",)
+    options_table = "Conv2DOptions"
+    channel_axis = 0
+
+    def geometry(self, node: Node, options: Any) -> dict[str, int | str]:
+        weights, shape = node.constant(1).shape, node.input(0).shape
+        window = tflite_window(options, shape, weights[1:3])
+        filters, depth = weights[0], weights[3]
+        if depth < 1 or shape[3] % depth or filters % (shape[3] // depth):
+            raise Unsupported(f"weights {list(weights)} do not part an input of {shape[3]} channels into groups")
+        return window.attributes()
+
+    def macs(self, call: Any) -> int:
+        batch, height, width, channels = shape_of(call)
+        _, kernel_height, kernel_width, depth = shape_of(call.args[1])
+        return batch * height * width * channels * kernel_height * kernel_width * depth
+
+    def accumulate(
+        self, call: Any, arithmetic: Arithmetic, buffers: tuple[Any, Any], position: Any, total: tir.Cell
+    ) -> None:
+        x, w = buffers
+        n, oy, ox, o = position
+        window = Window.from_attributes(call.attrs)
+        _, height, width, input_depth = shape_of(call.args[0])
+        filters, _, _, depth = shape_of(call.args[1])
+        channel = tir.floor_divide(o, filters // (input_depth // depth)) * depth
+        top = oy * window.stride_height - window.pad_top
+        left = ox * window.stride_width - window.pad_left
+        # The taps of a row lie side by side in memory unless groups or dilation part them.
+        whole_rows = window.dilation_width == 1 and depth == input_depth
+        with taps(window.kernel_height, height, top, window.dilation_height) as (ky, iy):
+            if whole_rows:
+                first, last = inside(window.kernel_width, width, left, 1)
+                start = (tir.address(x, n, iy, left + first, 0), tir.address(w, o, ky, first, 0))
+                total.add(arithmetic.dot(*start, (last - first) * depth))
+            else:
+                with taps(window.kernel_width, width, left, window.dilation_width) as (kx, ix):
+                    start = (tir.address(x, n, iy, ix, channel), tir.address(w, o, ky, kx, 0))
+                    total.add(arithmetic.dot(*start, depth))

@@ -1,0 +1,50 @@
+"""Depthwise convolution over NHWC images: each input channel has `multiplier` filters of its own (weights 1HWO).
+
+int8: output channel o reads input channel o // multiplier; rounding as in `conv2d`.
+Source: tensorflow/lite/kernels/internal/reference/integer_ops/depthwise_conv.h, DepthwiseConvPerChannel.
+float32: y = clamp(b[o] + sum(x * w)).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from builder import tir
+from builder.operators.base import Node, Unsupported, shape_of
+from builder.weighted_sum import Arithmetic, WeightedSum
+from builder.window import Window, taps, tflite_window
+
+
+class DepthwiseConv2D(WeightedSum):
+    name = "depthwise_conv2d"
+    tflite = ("DEPTHWISE_CONV_2D",)
+    options_table = "DepthwiseConv2DOptions"
+    channel_axis = 3
+
+    def geometry(self, node: Node, options: Any) -> dict[str, int | str]:
+        weights, shape = node.constant(1).shape, node.input(0).shape
+        window = tflite_window(options, shape, weights[1:3])
+        if weights[0] != 1 or shape[3] < 1 or weights[3] % shape[3]:
+            raise Unsupported(f"weights {list(weights)} on an input of {shape[3]} channels")
+        return window.attributes()
+
+    def macs(self, call: Any) -> int:
+        batch, height, width, channels = shape_of(call)
+        _, kernel_height, kernel_width, _ = shape_of(call.args[1])
+        return batch * height * width * channels * kernel_height * kernel_width
+
+    def accumulate(
+        self, call: Any, arithmetic: Arithmetic, buffers: tuple[Any, Any], position: Any, total: tir.Cell
+    ) -> None:
+        x, w = buffers
+        n, oy, ox, o = position
+        window = Window.from_attributes(call.attrs)
+        _, height, width, depth = shape_of(call.args[0])
+        channel = tir.floor_divide(o, shape_of(call)[3] // depth)
+        top = oy * window.stride_height - window.pad_top
+        left = ox * window.stride_width - window.pad_left
+        with (
+            taps(window.kernel_height, height, top, window.dilation_height) as (ky, iy),
+            taps(window.kernel_width, width, left, window.dilation_width) as (kx, ix),
+        ):
+            total.add(arithmetic.product(x[n, iy, ix, channel], w[0, ky, kx, o]))

@@ -1,0 +1,25 @@
+"""Maximum pooling over NHWC images, clamped by a fused activation.
+
+Source: MaxPool in tensorflow/lite/kernels/internal/reference/integer_ops/pooling.h, and reference/pooling.h.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from builder import tir
+from builder.pooling import Pooling
+
+
+class MaxPool2D(Pooling):
+    name = "max_pool2d"
+    tflite = ("MAX_POOL_2D",)
+
+    def start(self, accumulator: str) -> int | float:
+        return -128 if accumulator == "int32" else -3.4028234663852886e38
+
+    def combine(self, total: Any, value: Any) -> Any:
+        return tir.maximum(total, value)
+
+    def finish(self, total: Any, count: Any, accumulator: str) -> Any:
+        return total

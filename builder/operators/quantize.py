@@ -1,0 +1,66 @@
+"""To a quantised tensor, from float32 or from other quantisation parameters.
+
+float32 to int8: clamp(round(x / scale) + zero), ties away from zero.
+Source: AffineQuantize in tensorflow/lite/kernels/internal/reference/quantize.h.
+int8 to int8: clamp(M * (x - x_zero) + y_zero), M = scale_x / scale_y.
+Source: Requantize in tensorflow/lite/kernels/internal/reference/requantize.h.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+from builder import tir
+from builder.fixed_point import INTEGER_RANGE, quantize_multiplier
+from builder.operators.base import Kernel, Node, Operator, Unsupported, dtype_of, per_tensor, shape_of
+from container.abi import Profile
+
+
+class Quantize(Operator):
+    name = "quantize"
+    tflite = ("QUANTIZE",)
+
+    def read_tflite(self, node: Node) -> Any:
+        source, _ = node.require_dtype(("float32", "int8"), ("int8", "int8"))
+        scale, zero = per_tensor(node.output())
+        if scale <= 0.0:
+            raise Unsupported(f"tensor {node.output().name!r} has the scale {scale}")
+        if source == "float32":
+            return self.from_float(node.value(0), scale, zero, "int8")
+        input_scale, input_zero = per_tensor(node.input(0))
+        return self.rescale(node.value(0), (input_scale, input_zero), (scale, zero), "int8")
+
+    def from_float(self, x: Any, scale: float, zero: int, dtype: str) -> Any:
+        """float32 to integers of `dtype`."""
+        return self.call([x], {"scale": float32_bits(scale), "zero": zero}, shape_of(x), dtype)
+
+    def rescale(self, x: Any, source: tuple[float, int], target: tuple[float, int], dtype: str) -> Any:
+        """Integers of one (scale, zero point) to integers of another."""
+        multiplier, shift = quantize_multiplier(source[0] / target[0])
+        attributes = {"multiplier": multiplier, "shift": shift, "input_zero": source[1], "zero": target[1]}
+        return self.call([x], attributes, shape_of(x), dtype)
+
+    def lower(self, call: Any, profile: Profile) -> Kernel:
+        source, dtype, shape = dtype_of(call.args[0]), dtype_of(call), shape_of(call) or (1,)
+        bounds = (int(call.attrs["zero"]), *INTEGER_RANGE[dtype])
+
+        def body(x: Any, y: Any) -> None:
+            with tir.loops(*shape) as position:
+                value = x[position]
+                if source == "float32":
+                    result = tir.call(
+                        "int32", "rune_quantize_f32", value, tir.float32_literal(int(call.attrs["scale"])), *bounds
+                    )
+                else:
+                    centred = tir.cast("int32", value) - int(call.attrs["input_zero"])
+                    parameters = (int(call.attrs["multiplier"]), int(call.attrs["shift"]))
+                    result = tir.call("int32", "rune_requantize", centred, *parameters, *bounds)
+                tir.store(y, position, tir.cast(dtype, result))
+
+        return Kernel(tir.kernel([("x", shape, source), ("y", shape, dtype)], body), call.args)
+
+
+def float32_bits(value: float) -> int:
+    """The bits of a float32 as a signed integer: attributes carry integers exactly, but not floats."""
+    return int(struct.unpack("<i", struct.pack("<f", value))[0])

@@ -1,0 +1,70 @@
+"""Pooling over NHWC images: reading it, and the loop that reduces each window to one value."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+from builder import tir
+from builder.fixed_point import ACTIVATION_BOUNDS
+from builder.operators.base import Kernel, Node, Operator, dtype_of, shape_of
+from builder.quantized import fused_activation, output_attributes
+from builder.window import Window, inside, taps, tflite_window
+from container.abi import Profile
+
+
+class Pooling(Operator):
+    """Reduces each window to one value; taps outside of the image do not count."""
+
+    @abstractmethod
+    def start(self, accumulator: str) -> int | float:
+        """The value to reduce into."""
+
+    @abstractmethod
+    def combine(self, total: Any, value: Any) -> Any:
+        """The reduction's step."""
+
+    @abstractmethod
+    def finish(self, total: Any, count: Any, accumulator: str) -> Any:
+        """The result of a window with `count` taps inside of the image."""
+
+    def read_tflite(self, node: Node) -> Any:
+        dtype, _ = node.require_dtype(("int8", "int8"), ("float32", "float32"))
+        options = node.options("Pool2DOptions")
+        kernel = (options.FilterHeight(), options.FilterWidth())
+        attributes = tflite_window(options, node.input(0).shape, kernel).attributes()
+        activation = fused_activation(options)
+        if dtype == "float32":
+            attributes["activation"] = activation
+        else:
+            attributes.update(output_attributes(node, activation))
+        return self.call([node.value(0)], attributes, node.output().shape, dtype)
+
+    def lower(self, call: Any, profile: Profile) -> Kernel:
+        dtype, shape = dtype_of(call), shape_of(call.args[0])
+        accumulator = "int32" if dtype == "int8" else "float32"
+        window = Window.from_attributes(call.attrs)
+
+        def body(x: Any, y: Any) -> None:
+            with tir.loops(*shape_of(call)) as (n, oy, ox, c):
+                top = oy * window.stride_height - window.pad_top
+                left = ox * window.stride_width - window.pad_left
+                total = tir.Cell(accumulator, self.start(accumulator))
+                with (
+                    taps(window.kernel_height, shape[1], top, 1) as (_, iy),
+                    taps(window.kernel_width, shape[2], left, 1) as (_, ix),
+                ):
+                    total.set(self.combine(total.value, tir.cast(accumulator, x[n, iy, ix, c])))
+                rows = inside(window.kernel_height, shape[1], top, 1)
+                columns = inside(window.kernel_width, shape[2], left, 1)
+                count = (rows[1] - rows[0]) * (columns[1] - columns[0])
+                result = _bounded(call, self.finish(total.value, count, accumulator))
+                tir.store(y, (n, oy, ox, c), tir.cast(dtype, result))
+
+        return Kernel(tir.kernel([("x", shape, dtype), ("y", shape_of(call), dtype)], body), call.args)
+
+
+def _bounded(call: Any, value: Any) -> Any:
+    if dtype_of(call) == "int8":
+        return tir.call("int32", "rune_clamp", value, int(call.attrs["low"]), int(call.attrs["high"]))
+    return tir.clamp(value, *ACTIVATION_BOUNDS[str(call.attrs["activation"])])

@@ -1,0 +1,96 @@
+"""What quantised operators share: reading their parameters and writing their results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tflite
+
+from builder import tir
+from builder.fixed_point import activation_range, quantize_multiplier
+from builder.operators.base import Node, Unsupported, constant, per_channel, per_tensor
+
+ACTIVATIONS = {
+    tflite.ActivationFunctionType.NONE: "NONE",
+    tflite.ActivationFunctionType.RELU: "RELU",
+    tflite.ActivationFunctionType.RELU6: "RELU6",
+    tflite.ActivationFunctionType.RELU_N1_TO_1: "RELU_N1_TO_1",
+}
+
+
+def fused_activation(options: Any) -> str:
+    """Name of the activation that an operator has fused.  Raises Unsupported."""
+    number = options.FusedActivationFunction()
+    if number not in ACTIVATIONS:
+        raise Unsupported(f"fused activation {number}; supported: {', '.join(ACTIVATIONS.values())}")
+    return ACTIVATIONS[number]
+
+
+@dataclass(frozen=True)
+class Multipliers:
+    """Per output channel: the real multiplier of the accumulator, as fixed-point pairs."""
+
+    multiplier: tuple[int, ...]
+    shift: tuple[int, ...]
+
+    @classmethod
+    def of(cls, reals: Sequence[float]) -> Multipliers:
+        pairs = [quantize_multiplier(real) for real in reals]
+        return cls(tuple(m for m, _ in pairs), tuple(s for _, s in pairs))
+
+    def constants(self) -> list[Any]:
+        return [constant(np.array(self.multiplier, "int32")), constant(np.array(self.shift, "int32"))]
+
+
+def accumulator_multipliers(node: Node, channels: int) -> Multipliers:
+    """Multipliers of an operator with input 0 and weights 1: scale_in * scale_weight / scale_out, in float64.
+
+    A product in float32 would differ in the last bit of a few multipliers, and so of a few outputs.
+    """
+    input_scale, _ = per_tensor(node.input(0))
+    output_scale, _ = per_tensor(node.output())
+    if output_scale == 0.0:
+        raise Unsupported(f"tensor {node.output().name!r} has the scale 0")
+    return Multipliers.of(
+        [input_scale * scale / output_scale for scale in per_channel(node.input(1), channels)]
+    )
+
+
+def output_attributes(node: Node, activation: str) -> dict[str, int | str]:
+    """Zero points, and bounds of the result after the fused activation."""
+    _, input_zero = per_tensor(node.input(0))
+    scale, output_zero = per_tensor(node.output())
+    low, high = activation_range(activation, scale, output_zero, node.output().dtype)
+    return {"input_zero": input_zero, "output_zero": output_zero, "low": low, "high": high}
+
+
+def bias_constant(node: Node, position: int, channels: int, dtype: str) -> Any:
+    """The bias, or zeros where the operator has none."""
+    if not node.has_input(position):
+        return constant(np.zeros(channels, dtype))
+    bias = node.constant(position).reshape(-1)
+    if bias.dtype != np.dtype(dtype) or bias.size != channels:
+        raise Unsupported(
+            f"bias {node.input(position).name!r} is {bias.dtype}[{bias.size}]; expected {dtype}[{channels}]"
+        )
+    return constant(bias)
+
+
+def requantized(
+    accumulator: Any, multiplier: Any, shift: Any, attributes: Mapping[str, Any], dtype: str = "int8"
+) -> Any:
+    """The output element of an int32 accumulator, as TIR."""
+    value = tir.call(
+        "int32",
+        "rune_requantize",
+        accumulator,
+        multiplier,
+        shift,
+        int(attributes["output_zero"]),
+        int(attributes["low"]),
+        int(attributes["high"]),
+    )
+    return tir.cast(dtype, value)

@@ -1,0 +1,136 @@
+"""C to WebAssembly, by the clang and LLD that the `ziglang` package brings."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from builder.emit import PROGRESS_SYMBOL
+from builder.mathlib import math_objects
+from builder.zig import TARGET, run_zig
+from container.abi import Profile
+
+KERNELS = Path(__file__).parent / "kernels"
+PAGE_BYTES = {Profile.SIMD: 65536, Profile.MCU: 1}
+STACK_ALIGNMENT = 16
+COMMON_FLAGS = (
+    "-std=gnu17",
+    "-fno-sanitize=all",
+    # A fused multiply-add rounds once where two operations round twice: results would depend on the machine.
+    "-ffp-contract=off",
+    "-mbulk-memory",
+    "-fno-ident",
+    "-w",
+)
+PROFILE_FLAGS = {Profile.SIMD: ("-O3", "-msimd128"), Profile.MCU: ("-O2", "-fno-vectorize", "-fno-slp-vectorize")}
+_PROLOGUE = re.compile(rb"\x23\x80\x80\x80\x80\x00\x41([\x80-\xff]{0,4}[\x00-\x7f])\x6b", re.DOTALL)
+"""`global.get 0; i32.const N; i32.sub`: how LLVM takes N bytes of stack at a function's start."""
+
+
+@dataclass(frozen=True)
+class Module:
+    """A linked WebAssembly module, and where its memory goes; all in bytes."""
+
+    wasm: bytes
+    linear_memory: int
+    read_only: int
+    stack: int
+    progress: int
+    """Address of the progress cell."""
+
+
+def compile_unit(source: str, profile: Profile) -> Module:
+    """Compiles and links one unit.  Raises CompileError with the compiler's words when it does not compile."""
+    with tempfile.TemporaryDirectory(prefix="rune-") as folder:
+        work = Path(folder)
+        (work / "unit.c").write_text(source, encoding="utf-8")
+        _compile(work, profile)
+        objects = ["unit.o", *math_objects(source)]
+        # Linked once with room for everything, to see how much stack its functions take, and then for good.
+        stack = _stack_bytes(_link(work, objects, profile, 1 << 20)[0])
+        wasm, memory_map = _link(work, objects, profile, stack)
+        return Module(
+            wasm=wasm,
+            linear_memory=_memory_pages(wasm) * PAGE_BYTES[profile],
+            read_only=_section_size(memory_map, ".rodata"),
+            stack=stack,
+            progress=_symbol_address(memory_map, PROGRESS_SYMBOL),
+        )
+
+
+def _compile(work: Path, profile: Profile) -> None:
+    flags = [*COMMON_FLAGS, *PROFILE_FLAGS[profile], "-I", str(KERNELS)]
+    run_zig(work, "cc", "-target", TARGET, *flags, "-c", "unit.c", "-o", "unit.o")
+
+
+def _link(work: Path, objects: Sequence[str], profile: Profile, stack: int) -> tuple[bytes, str]:
+    layout = ["--no-stack-first", "--global-base=16"] if profile is Profile.MCU else []
+    run_zig(
+        work,
+        "wasm-ld",
+        *objects,
+        "--no-entry",
+        f"--page-size={PAGE_BYTES[profile]}",
+        "-z",
+        f"stack-size={stack}",
+        "--gc-sections",
+        "--no-growable-memory",
+        "--strip-all",
+        *layout,
+        "-Map=map.txt",
+        "-o",
+        "unit.wasm",
+    )
+    return (work / "unit.wasm").read_bytes(), (work / "map.txt").read_text(encoding="utf-8")
+
+
+def _stack_bytes(wasm: bytes) -> int:
+    """An upper bound of the stack in use: all frames of the module at once.  Kernels do not recurse."""
+    total = sum(_signed_leb(found[1]) for found in _PROLOGUE.finditer(wasm))
+    return -(-total // STACK_ALIGNMENT) * STACK_ALIGNMENT + STACK_ALIGNMENT
+
+
+def _signed_leb(data: bytes) -> int:
+    value = 0
+    for position, byte in enumerate(data):
+        value |= (byte & 0x7F) << (7 * position)
+    return value
+
+
+def _memory_pages(wasm: bytes) -> int:
+    """Initial size in the memory section of a module that LLD wrote."""
+    position = 8
+    while position < len(wasm):
+        section, position = wasm[position], position + 1
+        size, position = _unsigned_leb(wasm, position)
+        if section == 5:
+            _, after_count = _unsigned_leb(wasm, position)
+            return _unsigned_leb(wasm, after_count + 1)[0]
+        position += size
+    raise ValueError("the module has no memory")
+
+
+def _unsigned_leb(data: bytes, position: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = data[position]
+        value |= (byte & 0x7F) << shift
+        position, shift = position + 1, shift + 7
+        if byte < 0x80:
+            return value, position
+
+
+def _section_size(memory_map: str, section: str) -> int:
+    """Bytes of an output section, by LLD's map: address, offset, size, then the name."""
+    found = re.search(rf"^ *[0-9a-f]+ +[0-9a-f]+ +([0-9a-f]+) {re.escape(section)}$", memory_map, re.MULTILINE)
+    return int(found[1], 16) if found else 0
+
+
+def _symbol_address(memory_map: str, symbol: str) -> int:
+    found = re.search(rf"^ *([0-9a-f]+) +[0-9a-f-]+ +[0-9a-f]+ +{re.escape(symbol)}$", memory_map, re.MULTILINE)
+    if found is None:
+        raise ValueError(f"the linker's map does not name {symbol}")
+    return int(found[1], 16)
