@@ -171,7 +171,7 @@ class _Emitter:
         ]
         alignment = f"__attribute__((aligned({self._alignment})))"
         lines.append(f"static uint8_t arena[{max(placement.bytes, 1)}] {alignment};")
-        lines.append(f"volatile int32_t {PROGRESS_SYMBOL};")
+        lines.append(f'volatile int32_t {PROGRESS_SYMBOL} __attribute__((section(".data.progress")));')
         return lines
 
     def _records(
