@@ -21,6 +21,8 @@ from enum import IntEnum, StrEnum
 
 ABI_VERSION = 1
 IMPORT_MODULE = "rune"
+PROGRESS_BYTES = 4
+"""Size of the progress cell."""
 MAXIMUM_MEMORY_BYTES = 256 << 20
 """The largest linear memory that a host accepts unless told otherwise."""
 

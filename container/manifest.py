@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from container import codec
-from container.abi import ABI_VERSION, MAXIMUM_MEMORY_BYTES, Profile
+from container.abi import ABI_VERSION, MAXIMUM_MEMORY_BYTES, PROGRESS_BYTES, Profile
 from container.errors import ContainerError
 from container.tensors import ElementType, Quantization, TensorType
 
@@ -22,8 +22,6 @@ MAXIMUM_MANIFEST_BYTES = 16 << 20
 """The largest manifest that is read."""
 MAXIMUM_RANK = 16
 """The most dimensions a tensor may have."""
-PROGRESS_BYTES = 4
-"""Size of the progress cell."""
 
 Argument: TypeAlias = "bool | int | float | str | tuple[Argument, ...]"
 

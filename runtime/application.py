@@ -13,9 +13,9 @@ from container.errors import ContainerError, RuneError, UsageError
 from container.manifest import Manifest, StageKind, StageRecord
 from container.sections import Container, load
 from container.tensors import TensorType
+from runtime.interface import Result
 from runtime.limits import Limits
 from runtime.process import Worker
-from runtime.result import Result
 
 if TYPE_CHECKING:
     from container.arrays import Array

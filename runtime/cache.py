@@ -24,7 +24,7 @@ _DIGEST_BYTES = hashlib.sha256().digest_size
 _SUFFIX = ".cwasm"
 
 
-def folder() -> Path:
+def cache_folder() -> Path:
     """Where compiled modules are kept."""
     named = os.environ.get(FOLDER_VARIABLE)
     if named:

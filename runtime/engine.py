@@ -2,14 +2,13 @@
 
 The module is hostile.  It may import `rune.read` and `rune.write` with their exact types and nothing else;
 its memory may not be larger than the manifest says nor grow; every pointer and length it passes is checked.
-Its code can still run for ever: that is for a process outside to end (runtime/process.py).
+Its code can still run for ever: that is for the host process to end (runtime/process.py).
 """
 
 from __future__ import annotations
 
 import ctypes
 import hashlib
-import importlib.metadata
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,19 +16,15 @@ from typing import cast
 
 import wasmtime
 
-from container.abi import IMPORT_MODULE, Failure, Profile, split_error_code
-from container.errors import ContainerError, LimitError, RuneError, TrapError
-from container.manifest import PROGRESS_BYTES, Manifest
-from container.sections import sections
+from container.abi import IMPORT_MODULE, PROGRESS_BYTES
+from container.errors import ContainerError, LimitError, TrapError
 from runtime.cache import ModuleCache
-from runtime.limits import Limits
-from runtime.progress import IDLE, ON_HOST, position
-from runtime.result import Result
+from runtime.interface import Interface, Result
+from runtime.progress import IDLE, ON_HOST
 
 MAXIMUM_TABLE_ELEMENTS = 10_000
 """Entries of the table of function pointers."""
 
-_START_SECTION = 8
 _FEATURES_OFF = (
     "wasm_threads",
     "wasm_tail_call",
@@ -55,75 +50,31 @@ _CAUSES = {
 }
 
 
-class Program:
-    """A compiled module, checked against the ABI.  Raises ContainerError."""
+class Guest:
+    """A module with its memory, ready to run.  After a TrapError it is of no further use."""
 
-    def __init__(
-        self, manifest: Manifest, profile: Profile, module: bytes, limits: Limits, cache: ModuleCache
-    ):
-        self.manifest = manifest
-        self.plan = manifest.plans[profile]
-        self.limits = limits
-        self.engine = wasmtime.Engine(_config(profile, limits))
-        _refuse_start(module)
-        self.module = _compiled(self.engine, module, f"{profile} {limits.fuel is not None}", cache)
-        _check_imports(self.module)
-        self._check_exports()
-
-    def _check_exports(self) -> None:
-        exports = {export.name: export.type for export in self.module.exports}
-        run, memory = exports.get("run"), exports.get("memory")
-        if not isinstance(run, wasmtime.FuncType) or _signature(run) != ([], ["i32"]):
-            raise ContainerError("the module does not export a function `run() -> i32`")
-        if not isinstance(memory, wasmtime.MemoryType):
-            raise ContainerError("the module does not export `memory`")
-        self._check_memory(memory.limits.min * memory.page_size, memory.page_size)
-
-    def _check_memory(self, declared: int, page_bytes: int) -> None:
-        planned = self.plan.linear_memory
-        if declared > self.limits.memory_bytes:
-            raise LimitError(
-                f"the module wants {declared:,} bytes of memory, the limit is {self.limits.memory_bytes:,}"
-            )
-        if declared > -(-planned // page_bytes) * page_bytes:
-            raise ContainerError(
-                f"the module wants {declared:,} bytes of memory, its manifest says {planned:,}"
-            )
-        if self.plan.progress + PROGRESS_BYTES > declared:
-            raise ContainerError(
-                f"the manifest's progress cell at {self.plan.progress:,} lies outside of the memory, "
-                f"{declared:,} bytes"
-            )
-
-
-class Instance:
-    """A program with its memory.  After a TrapError it is of no further use."""
-
-    def __init__(self, program: Program) -> None:
-        self._manifest = program.manifest
-        self._plan = program.plan
-        self._fuel = program.limits.fuel
-        self._sources = {port: stage.outputs[0].bytes for port, stage in self._manifest.sources.items()}
-        self._sinks = {port: kind.bytes for port, kind in self._manifest.output_types.items()}
+    def __init__(self, interface: Interface, module: bytes, cache: ModuleCache) -> None:
+        """Compile the module, check it against the ABI and set it up.  Raises ContainerError, LimitError."""
+        self._interface = interface
         self._inputs: dict[int, bytes] = {}
         self._outputs: dict[int, bytes] = {}
-        self._store = wasmtime.Store(program.engine)
-        self._start(program)
+        engine = wasmtime.Engine(_config(interface))
+        compiled = _compiled(engine, module, f"{interface.simd} {interface.fuel is not None}", cache)
+        _check_imports(compiled)
+        self._memory_bytes = _check_exports(compiled, interface)
+        self._store = wasmtime.Store(engine)
+        self._set_up(engine, compiled)
 
-    def _start(self, program: Program) -> None:
-        self._store.set_limits(program.limits.memory_bytes, MAXIMUM_TABLE_ELEMENTS, 1, 1, 1)
-        if self._fuel is not None:
-            self._store.set_fuel(self._fuel)
+    def _set_up(self, engine: wasmtime.Engine, module: wasmtime.Module) -> None:
+        self._store.set_limits(self._memory_bytes, MAXIMUM_TABLE_ELEMENTS, 1, 1, 1)
+        self._refuel()
         try:
-            exports = (
-                self._linker(program.engine).instantiate(self._store, program.module).exports(self._store)
-            )
+            exports = self._linker(engine).instantiate(self._store, module).exports(self._store)
         except (wasmtime.WasmtimeError, wasmtime.Trap) as error:
-            raise ContainerError(f"the module cannot be set up: {_first_line(error)}") from None
+            raise ContainerError(f"the module cannot be set up: {_cause(error)}") from None
         self._run = cast(wasmtime.Func, exports["run"])
         memory = cast(wasmtime.Memory, exports["memory"])
-        # The memory cannot move: it cannot grow, and wasmtime reserves its address range.
-        self._memory_bytes = memory.data_len(self._store)
+        # The memory cannot move, since it cannot grow.
         self._base = ctypes.addressof(memory.data_ptr(self._store).contents)
         self._progress = ctypes.c_uint32.from_address(self.progress_address)
         self._progress.value = IDLE
@@ -131,38 +82,46 @@ class Instance:
     @property
     def progress_address(self) -> int:
         """Where the progress cell lies in the address space of this process."""
-        return self._base + self._plan.progress
+        return self._base + self._interface.progress
+
+    @property
+    def operator(self) -> int:
+        """What stands in the progress cell."""
+        return self._progress.value
 
     def run(self, inputs: Mapping[int, bytes]) -> Result:
         """One inference.  `inputs` holds the sample of each source.
 
-        Raises TrapError that names stage and cause, LimitError when the fuel is used up.
+        Raises TrapError that tells the cause, while `operator` still tells the place; LimitError when the
+        fuel is used up.
         """
         self._inputs = dict(inputs)
         self._outputs = {}
-        if self._fuel is not None:
-            self._store.set_fuel(self._fuel)
-        begin = time.perf_counter_ns()
+        self._refuel()
+        begin_ns = time.perf_counter_ns()
         code = self._call()
-        elapsed_ns = time.perf_counter_ns() - begin
+        elapsed_ns = time.perf_counter_ns() - begin_ns
         self._progress.value = IDLE
-        if code != 0:
-            raise TrapError(self._failure(code))
-        self._check_complete()
-        used = None if self._fuel is None else self._fuel - self._store.get_fuel()
-        return Result(self._outputs, elapsed_ns, used)
+        fuel = self._interface.fuel
+        return Result(
+            code, self._outputs, elapsed_ns, None if fuel is None else fuel - self._store.get_fuel()
+        )
 
     def _call(self) -> int:
+        # A TrapError of `_read` or `_write` passes through wasmtime and the guest's frames as it is.
         try:
-            code: int = self._run(self._store)
+            return cast(int, self._run(self._store))
         except wasmtime.Trap as trap:
-            raise self._trap(trap) from None
+            if trap.trap_code is wasmtime.TrapCode.OUT_OF_FUEL:
+                raise LimitError(f"it used up its fuel of {self._interface.fuel:,}") from None
+            known = _CAUSES.get(trap.trap_code) if trap.trap_code is not None else None
+            raise TrapError(known or _cause(trap)) from None
         except wasmtime.WasmtimeError as error:
-            raise TrapError(f"{self._where()}: {_first_line(error)}") from None
-        except RuneError as error:
-            # Raised by `_read` or `_write` below; wasmtime carries it through the guest's frames.
-            raise type(error)(f"{self._where()}: {error.message}") from None
-        return code
+            raise TrapError(_cause(error)) from None
+
+    def _refuel(self) -> None:
+        if self._interface.fuel is not None:
+            self._store.set_fuel(self._interface.fuel)
 
     def _linker(self, engine: wasmtime.Engine) -> wasmtime.Linker:
         i32 = wasmtime.ValType.i32
@@ -174,7 +133,7 @@ class Instance:
 
     def _read(self, source: int, pointer: int, length: int) -> int:
         with self._on_host():
-            address = self._checked("read", self._sources, source, pointer, length)
+            address = self._checked("read", self._interface.sources, source, pointer, length)
             sample = self._inputs.pop(source, None)
             if sample is None:
                 raise TrapError(f"it reads source {source} twice in one inference")
@@ -183,10 +142,10 @@ class Instance:
 
     def _write(self, output: int, pointer: int, length: int) -> int:
         with self._on_host():
-            address = self._checked("write", self._sinks, output, pointer, length)
+            address = self._checked("write", self._interface.sinks, output, pointer, length)
             if output in self._outputs:
                 raise LimitError(f"it writes output {output} twice in one inference")
-            self._outputs[output] = ctypes.string_at(address, self._sinks[output])
+            self._outputs[output] = ctypes.string_at(address, length)
         return length
 
     @contextmanager
@@ -215,57 +174,29 @@ class Instance:
             )
         return self._base + pointer
 
-    def _check_complete(self) -> None:
-        missing = sorted(self._sinks.keys() - self._outputs.keys())
-        if missing:
-            raise TrapError(f"the container finished without writing output {missing[0]}")
 
-    def _trap(self, trap: wasmtime.Trap) -> TrapError:
-        if trap.trap_code is wasmtime.TrapCode.OUT_OF_FUEL:
-            return LimitError(f"{self._where()}: it used up its fuel of {self._fuel:,}")
-        cause = _CAUSES.get(trap.trap_code) if trap.trap_code is not None else None
-        return TrapError(f"{self._where()}: {cause or _first_line(trap)}")
-
-    def _where(self) -> str:
-        return f"the container was ended {position(self._plan, self._progress.value)}"
-
-    def _failure(self, code: int) -> str:
-        number, failure = split_error_code(code)
-        stages = self._manifest.stages
-        if not 0 <= number < len(stages) or failure not in list(Failure):
-            return f"the container returned {code}, which is no error code of its manifest"
-        return f"the stage `{stages[number].name}` gave up: {Failure(failure).message}"
-
-
-def _config(profile: Profile, limits: Limits) -> wasmtime.Config:
+def _config(interface: Interface) -> wasmtime.Config:
     config = wasmtime.Config()
     for feature in _FEATURES_OFF:
         setattr(config, feature, False)
-    config.wasm_simd = profile is Profile.SIMD
-    config.wasm_custom_page_sizes = profile is Profile.MCU
-    config.consume_fuel = limits.fuel is not None
+    config.wasm_simd = interface.simd
+    config.wasm_custom_page_sizes = not interface.simd
+    config.consume_fuel = interface.fuel is not None
     return config
 
 
-def _refuse_start(module: bytes) -> None:
-    if any(section.identifier == _START_SECTION for section in sections(module)):
-        raise ContainerError("the module has a start function: a container's only entry is `run`")
-
-
 def _compiled(engine: wasmtime.Engine, module: bytes, settings: str, cache: ModuleCache) -> wasmtime.Module:
-    key = hashlib.sha256(
-        f"{importlib.metadata.version('wasmtime')} {settings}\0".encode() + module
-    ).hexdigest()
+    key = hashlib.sha256(settings.encode() + b"\0" + module).hexdigest()
     code = cache.get(key)
     try:
         if code is not None:
             return wasmtime.Module.deserialize(engine, code)
     except wasmtime.WasmtimeError:
-        pass  # Made for another processor or build of wasmtime: compile again.
+        pass  # Made by another version of wasmtime, or for another processor: compile again.
     try:
         compiled = wasmtime.Module(engine, module)
     except wasmtime.WasmtimeError as error:
-        raise ContainerError(f"the module is not valid WebAssembly: {_first_line(error)}") from None
+        raise ContainerError(f"the module is not valid WebAssembly: {_cause(error)}") from None
     cache.put(key, bytes(compiled.serialize()))
     return compiled
 
@@ -282,11 +213,37 @@ def _check_imports(module: wasmtime.Module) -> None:
             raise ContainerError(f"the module imports `{name}` as something else than (i32, i32, i32) -> i32")
 
 
+def _check_exports(module: wasmtime.Module, interface: Interface) -> int:
+    """The bytes of memory that the module declares, and that are all it gets."""
+    exports = {export.name: export.type for export in module.exports}
+    run, memory = exports.get("run"), exports.get("memory")
+    if not isinstance(run, wasmtime.FuncType) or _signature(run) != ([], ["i32"]):
+        raise ContainerError("the module does not export a function `run() -> i32`")
+    if not isinstance(memory, wasmtime.MemoryType):
+        raise ContainerError("the module does not export `memory`")
+    declared = memory.limits.min * memory.page_size
+    _check_memory(declared, memory.page_size, interface)
+    return declared
+
+
+def _check_memory(declared: int, page_bytes: int, interface: Interface) -> None:
+    planned, maximum = interface.planned_memory_bytes, interface.maximum_memory_bytes
+    if declared > maximum:
+        raise LimitError(f"the module wants {declared:,} bytes of memory, the limit is {maximum:,}")
+    if declared > -(-planned // page_bytes) * page_bytes:
+        raise ContainerError(f"the module wants {declared:,} bytes of memory, its manifest says {planned:,}")
+    if interface.progress + PROGRESS_BYTES > declared:
+        raise ContainerError(
+            f"the manifest's progress cell at {interface.progress:,} lies outside of the memory, "
+            f"{declared:,} bytes"
+        )
+
+
 def _signature(kind: wasmtime.FuncType) -> tuple[list[str], list[str]]:
     return [str(item) for item in kind.params], [str(item) for item in kind.results]
 
 
-def _first_line(error: Exception) -> str:
-    """The cause in a wasmtime error: its last `Caused by` line, or its first line."""
+def _cause(error: Exception) -> str:
+    """The cause in a wasmtime error: the last line of its `Caused by` list, or all there is."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1].removeprefix("0: ").removeprefix("wasm trap: ") if lines else "unknown cause"

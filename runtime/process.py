@@ -13,21 +13,21 @@ import sys
 import time
 import weakref
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from container import errors
-from container.abi import Profile
-from container.errors import LimitError, RuneError, TrapError
-from container.manifest import MemoryPlan
-from container.sections import Container
+from container.abi import PROGRESS_BYTES, Failure, Profile, split_error_code
+from container.errors import ContainerError, LimitError, RuneError, TrapError
+from container.manifest import Manifest
+from container.sections import Container, sections
 from runtime import protocol
+from runtime.interface import Interface, Result
 from runtime.limits import Limits
-from runtime.progress import position
-from runtime.result import Result
 
 _PACKAGES = str(Path(__file__).resolve().parents[1])
 _BOOT = "import sys; sys.path.insert(0, sys.argv.pop(1)); from runtime.worker import main; main()"
+_START_SECTION = 8
 _EXIT_GRACE_S = 2.0
 """How long a worker may take to see that its pipe is closed."""
 
@@ -37,7 +37,6 @@ class Worker:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._plan: MemoryPlan | None = None
         self._progress = 0
         life, self._life = os.pipe()
         try:
@@ -58,10 +57,15 @@ class Worker:
         """Ends the process; harmless when it is ended already."""
 
     def load(self, container: Container, profile: Profile) -> None:
-        """Have the container compiled and set up; `wait_loaded` tells how that went."""
-        header = {"kind": "load", "profile": profile, "limits": asdict(self._limits)}
-        self._plan = container.manifest.plans[profile]
-        self._send(header, [container.manifest.to_json(), container.modules[profile]])
+        """Have the container compiled and set up; `wait_loaded` tells how that went.
+
+        Raises ContainerError.
+        """
+        _refuse_start(container.modules[profile])
+        self._manifest = container.manifest
+        self._operators = container.manifest.plans[profile].operators
+        interface = _interface(container.manifest, profile, self._limits)
+        self._send({"interface": interface._asdict()}, [container.modules[profile]])
 
     def wait_loaded(self) -> None:
         """Raises ContainerError, LimitError."""
@@ -70,16 +74,18 @@ class Worker:
 
     def run(self, inputs: Mapping[int, bytes]) -> Result:
         """One inference.  Raises TrapError, LimitError."""
-        self._send({"kind": "run", "ports": list(inputs)}, list(inputs.values()))
-        reply = self._receive(self._limits.deadline_s, "for an inference")
-        outputs = dict(zip(reply.header["ports"], reply.parts, strict=True))
-        return Result(outputs, reply.header["elapsed_ns"], reply.header["fuel"])
+        self._send({"ports": list(inputs)}, list(inputs.values()))
+        header, parts = self._receive(self._limits.deadline_s, "for an inference")
+        outputs = dict(zip(header["ports"], parts, strict=True))
+        result = Result(header["code"], outputs, header["elapsed_ns"], header["fuel"])
+        self._check(result)
+        return result
 
     def operator(self) -> int | None:
         """The number in the progress cell, read from outside; None where the system does not let us."""
         try:
             with Path(f"/proc/{self._process.pid}/mem").open("rb", buffering=0) as memory:
-                return int.from_bytes(os.pread(memory.fileno(), 4, self._progress), "little")
+                return int.from_bytes(os.pread(memory.fileno(), PROGRESS_BYTES, self._progress), "little")
         except OSError:
             return None
 
@@ -103,19 +109,38 @@ class Worker:
             raise
         if "error" in reply.header:
             self.close()
-            raise _error(reply)
+            raise self._error(reply.header)
         return reply
 
+    def _check(self, result: Result) -> None:
+        if result.code != 0:
+            raise TrapError(_failure(self._manifest, result.code))
+        for port in self._manifest.output_types:
+            if port not in result.outputs:
+                raise TrapError(f"the container finished without writing output {port}")
+
     def _late(self, time_s: float, purpose: str) -> LimitError:
-        operator = self.operator() if self._progress else None
-        where = (
-            f" {position(self._plan, operator)}" if self._plan is not None and operator is not None else ""
-        )
+        where = self._where(self.operator()) if self._progress else "the container was ended"
         self.close()
         return LimitError(
-            f"the container was ended{where}: it took longer than {time_s:g} s {purpose}",
+            f"{where}: it took longer than {time_s:g} s {purpose}",
             hint="if it is meant to take that long, allow a longer deadline",
         )
+
+    def _where(self, number: int | None) -> str:
+        """Where it was; the number comes from the container and may be anything."""
+        if number is None or number >= len(self._operators):
+            return "the container was ended"
+        operator = self._operators[number]
+        return f"the container was ended in stage `{operator.stage}`, operator {number} ({operator.name})"
+
+    def _error(self, header: Mapping[str, Any]) -> RuneError:
+        """The exception that the worker met."""
+        kind: type[RuneError] = getattr(errors, header["error"])
+        message = header["message"]
+        if header["operator"] is not None:
+            message = f"{self._where(header['operator'])}: {message}"
+        return kind(message, hint=header["hint"])
 
     def _crashed(self) -> TrapError:
         self.close()
@@ -124,10 +149,29 @@ class Worker:
         return TrapError(f"the process that ran the container ended {how}")
 
 
-def _error(reply: protocol.Message) -> RuneError:
-    """The exception that the worker met."""
-    kind: type[RuneError] = getattr(errors, reply.header["error"])
-    return kind(reply.header["message"], hint=reply.header["hint"])
+def _interface(manifest: Manifest, profile: Profile, limits: Limits) -> Interface:
+    plan = manifest.plans[profile]
+    return Interface(
+        sources={port: stage.outputs[0].bytes for port, stage in manifest.sources.items()},
+        sinks={port: kind.bytes for port, kind in manifest.output_types.items()},
+        simd=profile is Profile.SIMD,
+        planned_memory_bytes=plan.linear_memory,
+        maximum_memory_bytes=limits.memory_bytes,
+        progress=plan.progress,
+        fuel=limits.fuel,
+    )
+
+
+def _refuse_start(module: bytes) -> None:
+    if any(section.identifier == _START_SECTION for section in sections(module)):
+        raise ContainerError("the module has a start function: a container's only entry is `run`")
+
+
+def _failure(manifest: Manifest, code: int) -> str:
+    number, failure = split_error_code(code)
+    if not 0 <= number < len(manifest.stages) or failure not in list(Failure):
+        return f"the container returned {code}, which is no error code of its manifest"
+    return f"the stage `{manifest.stages[number].name}` gave up: {Failure(failure).message}"
 
 
 def _end(process: subprocess.Popen[bytes], life: int) -> None:

@@ -6,9 +6,9 @@
 
 Each request of the host has one reply.
 
-    load  {kind, profile, limits} + manifest, module      ->  {progress}: address of the progress cell
-    run   {kind, ports} + the sample of each              ->  {ports, elapsed_ns, fuel} + the value of each
-    a failure                                             ->  {error, message, hint}
+    first   {interface} + the module          ->  {progress}: address of the progress cell in the process
+    then    {ports} + the sample of each      ->  {code, ports, elapsed_ns, fuel} + the value of each
+    or, where that fails                      ->  {error, message, hint, operator}
 """
 
 from __future__ import annotations

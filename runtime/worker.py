@@ -11,17 +11,15 @@ import os
 import signal
 import sys
 import threading
-from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from container.abi import Profile
 from container.errors import RuneError
-from container.manifest import Manifest
-from runtime import cache, protocol
-from runtime.limits import Limits
+from runtime import protocol
+from runtime.cache import ModuleCache, cache_folder
+from runtime.interface import Interface
 
 if TYPE_CHECKING:
-    from runtime.engine import Instance
+    from runtime.engine import Guest
 
 
 def main() -> None:
@@ -49,36 +47,35 @@ def _silence() -> None:
 
 
 def _serve(requests: int, replies: int) -> None:
-    instance: Instance | None = None
+    guest: Guest | None = None
     while True:
         message = protocol.receive(requests)
         try:
-            if message.header["kind"] == "load":
-                instance = _load(message)
-                protocol.send(replies, {"progress": instance.progress_address})
-            elif instance is not None:
-                _run(instance, message, replies)
+            if guest is None:
+                guest = _load(message)
+                protocol.send(replies, {"progress": guest.progress_address})
+            else:
+                _run(guest, message, replies)
         except RuneError as error:
-            protocol.send(
-                replies, {"error": type(error).__name__, "message": error.message, "hint": error.hint}
-            )
+            operator = None if guest is None else guest.operator
+            failure = {"error": type(error).__name__, "message": error.message, "hint": error.hint}
+            protocol.send(replies, {**failure, "operator": operator})
 
 
-def _load(message: protocol.Message) -> Instance:
+def _load(message: protocol.Message) -> Guest:
     try:
-        from runtime.engine import Instance, Program
+        from runtime.engine import Guest
     except ImportError as error:
         raise RuneError(
             f"wasmtime cannot be used: {error}", hint="install it: pip install wasmtime"
         ) from None
-    manifest, module = message.parts
-    limits = Limits(**{field.name: message.header["limits"][field.name] for field in fields(Limits)})
-    modules = cache.ModuleCache(cache.folder())
-    profile = Profile(message.header["profile"])
-    return Instance(Program(Manifest.from_json(manifest), profile, module, limits, modules))
+    interface = Interface.from_json(message.header["interface"])
+    return Guest(interface, message.parts[0], ModuleCache(cache_folder()))
 
 
-def _run(instance: Instance, message: protocol.Message, replies: int) -> None:
-    result = instance.run(dict(zip(message.header["ports"], message.parts, strict=True)))
-    header = {"ports": list(result.outputs), "elapsed_ns": result.elapsed_ns, "fuel": result.fuel}
-    protocol.send(replies, header, list(result.outputs.values()))
+def _run(guest: Guest, message: protocol.Message, replies: int) -> None:
+    code, outputs, elapsed_ns, fuel = guest.run(
+        dict(zip(message.header["ports"], message.parts, strict=True))
+    )
+    header = {"code": code, "ports": list(outputs), "elapsed_ns": elapsed_ns, "fuel": fuel}
+    protocol.send(replies, header, list(outputs.values()))
