@@ -1,4 +1,4 @@
-"""Finds the comments of a YAML Runefile, which YAML parsers throw away, and gives each to a part of the tree."""
+"""The comments of a YAML Runefile, which YAML parsers throw away, each given to a part of the tree."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def attach_comments(document: Document, source: Source, scalars: Sequence[Scalar
     A comment at the end of a line belongs to the part that begins last before it, one on a line of its own to
     the part that follows, else to the end of the document.
     """
-    parts = sorted((node for node in nodes(document)), key=lambda node: node.span.start)
+    parts = sorted(nodes(document), key=lambda node: node.span.start)
     starts = [part.span.start for part in parts]
     closing: list[str] = []
     for comment in _comments(source, scalars):

@@ -21,6 +21,7 @@ from runefile.source import NOWHERE, Source, Span
 
 MAXIMUM_DIAGNOSTICS = 100
 """After so many errors the rest of the file is not looked at."""
+_LISTED_NAMES = 40
 _LINE_WIDTH = 100
 """Columns of a source line that are shown."""
 _INDENT = "    "
@@ -157,14 +158,22 @@ def as_error(diagnostics: Sequence[Diagnostic], source: Source) -> RuneError:
     return (CompileError if compiling else RunefileError)(render_all(diagnostics, source))
 
 
+def near_miss(wrong: str, known: Iterable[str]) -> str | None:
+    """A hint with the nearest of the known names, if one is near."""
+    by_folded = {name.lower().replace("_", "-"): name for name in sorted(set(known))}
+    near = difflib.get_close_matches(wrong[:100].lower().replace("_", "-"), by_folded, n=1)
+    return f"did you mean {quoted(by_folded[near[0]])}?" if near else None
+
+
 def did_you_mean(wrong: str, known: Iterable[str]) -> str | None:
     """A hint with the nearest of the known names, or else with all of them when they are few."""
     names = sorted(set(known))
-    by_folded = {name.lower().replace("_", "-"): name for name in names}
-    near = difflib.get_close_matches(wrong.lower().replace("_", "-"), by_folded, n=1)
-    if near:
-        return f"did you mean {quoted(by_folded[near[0]])}?"
-    return f"known: {', '.join(names)}" if 0 < len(names) <= 40 else None
+    listed = f"known: {', '.join(map(_listed, names))}" if 0 < len(names) <= _LISTED_NAMES else None
+    return near_miss(wrong, names) or listed
+
+
+def _listed(name: str) -> str:
+    return quoted(name)[1:-1]
 
 
 def quoted(text: str, maximum: int = 80) -> str:
@@ -181,7 +190,8 @@ def _pointed(text: str, start: int, length: int) -> list[str]:
     """The source line and a line of carets below it, cut to a window around the place."""
     shown_from = max(0, start - _LINE_WIDTH // 2) if len(text) > _LINE_WIDTH else 0
     window = text[shown_from : shown_from + _LINE_WIDTH]
-    lead, cut = ("..." if shown_from else ""), ("..." if shown_from + _LINE_WIDTH < len(text) else "")
+    lead = "..." if shown_from else ""
+    cut = "..." if shown_from + _LINE_WIDTH < len(text) else ""
     before = window[: start - shown_from]
     pointed = window[len(before) : len(before) + max(1, length)]
     padding = "".join("\t" if character == "\t" else " " * _columns(character) for character in before)

@@ -1,7 +1,7 @@
 """Reading the files that a Runefile names, and finding the Runefile itself.
 
-A Runefile may name any file of its user's, relative to its own folder or absolute.  Only regular files are read
-and only up to a limit, so that neither a pipe nor /dev/zero can stall or fill the machine.
+A Runefile may name any file of its user's, relative to its own folder or absolute.  Only regular files are
+read, and only up to a limit, so that neither a pipe nor /dev/zero can stall or fill the machine.
 """
 
 from __future__ import annotations

@@ -111,7 +111,9 @@ def _decode(data: bytes, name: str, diagnostics: Diagnostics) -> Source:
     hint = "save the file as UTF-8"
     if len(data) > MAXIMUM_RUNEFILE_BYTES:
         message = f"a Runefile has at most {MAXIMUM_RUNEFILE_BYTES:,} bytes"
-        diagnostics.error(Code.LIMIT, message, NOWHERE, "put long texts into files and name them as resources")
+        diagnostics.error(
+            Code.LIMIT, message, NOWHERE, "put long texts into files and name them as resources"
+        )
         return source
     try:
         data.decode()
@@ -123,6 +125,6 @@ def _decode(data: bytes, name: str, diagnostics: Diagnostics) -> Source:
     wrong = unwritable(text)
     if wrong is not None:
         message = f"the character U+{ord(wrong[0]):04X} may not stand in a Runefile"
-        hint = f'inside double quotes write \\u{ord(wrong[0]):04x}'
+        hint = f"inside double quotes write \\u{ord(wrong[0]):04x}"
         diagnostics.error(Code.ENCODING, message, Span(*wrong.span()), hint)
     return source

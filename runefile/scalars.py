@@ -7,7 +7,6 @@ like that, or starts with `$$`, is written with one `$` more.
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 from typing import TypeAlias

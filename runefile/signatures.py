@@ -30,7 +30,7 @@ class ParameterKind(StrEnum):
 
 @dataclass(frozen=True)
 class Parameter:
-    """One argument that a stage understands, and the names it goes by; `-` and `_` in a name mean the same."""
+    """One argument that a stage understands, and the names it goes by; `-` and `_` are the same."""
 
     name: str
     kind: ParameterKind
@@ -44,8 +44,8 @@ class Parameter:
 class TypeRuleError(Exception):
     """A type rule refuses its inputs or arguments.
 
-    `input` is the number of the input at fault, `argument` the name of the argument; the checker points there,
-    or at the stage when both are None.
+    `input` is the number of the input at fault, `argument` the name of the argument; the checker points
+    there, or at the stage when both are None.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class BlockUse:
     inputs: tuple[TensorType, ...]
     """Inferred types of what flows in, quantisation included."""
     arguments: Mapping[str, Argument]
-    """By canonical parameter name, defaults filled in; a parameter with neither value nor default is absent."""
+    """By canonical parameter name, defaults filled in; one with neither value nor default is absent."""
     declared: tuple[TensorType | None, ...]
     """Declared output types; None where the Runefile says `_`."""
     consumer: TensorType | None = None

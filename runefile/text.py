@@ -1,7 +1,7 @@
 """The text form of a Runefile, read.
 
-The text is cut into statements (a line, and those it continues on with `\\`), and each is parsed on its own by
-the grammar in `grammar.lark`; so one that is wrong does not hide what is wrong with the others.
+The text is cut into statements (a line, and those it continues on with `\\`), and each is parsed on its own
+by the grammar in `grammar.lark`; so one that is wrong does not hide what is wrong with the others.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
+from itertools import pairwise
 
 from lark import Lark, Token, Tree, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
@@ -176,9 +177,7 @@ class _Reader:
             hint = "begin the file with: FROM runicos/base"
             self._diagnostics.error(Code.MISSING_FIELD, "missing field `image` (FROM)", NOWHERE, hint)
         image, start = self._image or ("", _Statement(0))
-        stages = [
-            replace(stage, inputs=tuple(self._inputs.pop(stage.name, ()))) for stage in self._stages
-        ]
+        stages = [replace(stage, inputs=tuple(self._inputs.pop(stage.name, ()))) for stage in self._stages]
         return Document(
             image,
             tuple(stages),
@@ -222,8 +221,11 @@ class _Reader:
             self._broken.update(NAME.findall(statement.text[at:]))
             return None
         for token in tree.scan_values(lambda value: isinstance(value, Token)):
-            token.start_pos += statement.start + at
-            token.end_pos += statement.start + at
+            span = _span(token)
+            token.start_pos, token.end_pos = (
+                span.start + statement.start + at,
+                span.end + statement.start + at,
+            )
         return tree
 
     def _report(self, error: UnexpectedInput, statement: _Statement, at: int, form: str) -> None:
@@ -232,7 +234,8 @@ class _Reader:
         found = re.match(r"[\w-]+|.|$", rest[position:])
         assert found is not None
         expected = sorted({_TERMINALS.get(name, name) for name in _expected(error)})
-        message = f"expected {' or '.join(expected)}, found {quoted(found[0]) if found[0] else 'nothing more'}"
+        shown = quoted(found[0]) if found[0] else "nothing more"
+        message = f"expected {' or '.join(expected)}, found {shown}"
         start = statement.start + at + position
         hint = f"write it as: {form}"
         if found[0] in ('"', "'", "\\"):
@@ -338,7 +341,7 @@ class _Reader:
     def _read_run(self, statement: _Statement, tree: Tree[Token]) -> None:
         steps = [self._references(step) for step in _subtrees(tree, "step")]
         edges: list[Input] = []
-        for sources, targets in zip(steps, steps[1:], strict=False):
+        for sources, targets in pairwise(steps):
             edges += self._join(sources, targets)
         for reference in steps[-1]:
             if reference.pick is not None:
@@ -389,7 +392,9 @@ class _Reader:
             return False
         if target.stage not in kinds:
             message = f"there is no stage {quoted(target.stage)} to run"
-            self._diagnostics.error(Code.UNKNOWN_NAME, message, target.span, did_you_mean(target.stage, kinds))
+            self._diagnostics.error(
+                Code.UNKNOWN_NAME, message, target.span, did_you_mean(target.stage, kinds)
+            )
             return False
         if kinds[target.stage] is StageKind.CAPABILITY:
             message = f"{quoted(target.stage)} is a capability: it takes no input"
@@ -411,8 +416,8 @@ class _Reader:
         *names, element = _tokens(tree)
         shapes = _subtrees(tree, "shape")
         sizes = [int(size) if len(size) < 12 else 1 << 40 for size in _tokens(shapes[0])] if shapes else [1]
-        end = tree.meta.end_pos - tree.meta.start_pos + _tokens(tree)[0].start_pos
-        span = Span(_span(element).start, end)
+        length = tree.meta.end_pos - tree.meta.start_pos
+        span = Span(_span(element).start, _span((names or [element])[0]).start + length)
         if names and not allow_name:
             message = "only outputs have names; inputs are told apart by their order"
             self._diagnostics.error(Code.SYNTAX, message, _span(names[0]))
@@ -451,7 +456,7 @@ class _Reader:
         try:
             return unquote(written)
         except ValueError as error:
-            hint = r'escapes are \n \t \r \" \\ \uXXXX \UXXXXXXXX'
+            hint = r"escapes are \n \t \r \" \\ \uXXXX \UXXXXXXXX"
             self._diagnostics.error(Code.SYNTAX, str(error), span, hint)
             return ""
 

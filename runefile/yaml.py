@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from container.manifest import StageKind
 from runefile.comments import attach_comments
-from runefile.diagnostics import Code, Diagnostics, did_you_mean, quoted
+from runefile.diagnostics import Code, Diagnostics, did_you_mean, near_miss, quoted
 from runefile.scalars import NAME, Literal, ResourceName, Scalar, Value, read_text, read_word
 from runefile.source import NOWHERE, Source, Span
 from runefile.syntax import Argument, Document, Input, Port, Resource, ResourceKind, Stage
@@ -109,8 +109,8 @@ class _Reader:
         problem = "does not say what it is" if not kinds else "says that it is several things"
         message = f"stage {quoted(key.value)} {problem}: expected one of {words}"
         code = Code.MISSING_FIELD if not kinds else Code.SYNTAX
-        near = [did_you_mean(name.value, list(StageKind)) for name, _ in node.pairs]
-        hint = next((text for text in near if text and text.startswith("did")), None)
+        near = (near_miss(name.value, list(StageKind)) for name, _ in node.pairs)
+        hint = next(filter(None, near), None)
         self._diagnostics.error(code, message, key.span if not kinds else kinds[1].span, hint)
         return None
 

@@ -1,15 +1,15 @@
 """YAML as nodes with places, made from PyYAML's events.
 
-Built from events and not by PyYAML's own composer because a Runefile is hostile input: nesting is bounded before
-it can cost anything, anchors and aliases (by which a kilobyte becomes a gigabyte) are refused, and a word such as
-`no` stays text, as in YAML 1.2.
+Built from events and not by PyYAML's own composer because a Runefile is hostile input: nesting is bounded
+before it can cost anything, anchors and aliases (by which a kilobyte becomes a gigabyte) are refused, and a
+word such as `no` stays text, as in YAML 1.2.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
 
 import yaml
 
@@ -85,10 +85,12 @@ class _Composer:
         return root
 
     def _node(self, event: yaml.Event, depth: int) -> YamlNode:
-        if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
+        assert isinstance(event, yaml.NodeEvent)
+        if event.anchor is not None:
             self._refuse("anchors and aliases are not supported", event, "write the value out in each place")
-        if event.tag not in _TEXT_TAGS:
-            self._refuse(f"the tag {quoted(event.tag)} is not supported", event, "remove it")
+        tag = getattr(event, "tag", None)
+        if tag not in _TEXT_TAGS:
+            self._refuse(f"the tag {quoted(tag)} is not supported", event, "remove it")
         if depth > MAXIMUM_DEPTH:
             self._refuse("nested too deeply", event, None, Code.LIMIT)
         if isinstance(event, yaml.ScalarEvent):
@@ -117,16 +119,20 @@ class _Composer:
             key = self._node(event, depth + 1)
             if not isinstance(key, ScalarNode):
                 self._refuse("a key must be a word", event, None)
-                raise AssertionError
             pairs.append((key, self._node(next(self._events), depth + 1)))
         return MappingNode(tuple(pairs), _span(start, event))
 
-    def _refuse(self, message: str, event: yaml.Event, hint: str | None, code: Code = Code.SYNTAX) -> None:
+    def _refuse(
+        self, message: str, event: yaml.Event, hint: str | None, code: Code = Code.SYNTAX
+    ) -> NoReturn:
         self._diagnostics.error(code, message, _span(event, event), hint)
         raise _Refused
 
 
 def _span(first: yaml.Event, last: yaml.Event) -> Span:
+    assert first.start_mark is not None
+    assert first.end_mark is not None
+    assert last.end_mark is not None
     return Span(first.start_mark.index, max(first.end_mark.index, last.end_mark.index))
 
 

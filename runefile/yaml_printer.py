@@ -18,7 +18,7 @@ _YAML_1_1 = re.compile(r"(?i:yes|no|on|off|true|false|null)")
 """Words that older YAML readers take for truth values, so that they get quotes."""
 _STEP = "  "
 
-T = TypeVar("T", Stage, Resource, Argument, Port, Input)
+T = TypeVar("T")
 
 
 def print_yaml(document: Document) -> str:
@@ -35,8 +35,9 @@ def _section(name: str, parts: Sequence[T], show: Callable[[T], list[str]]) -> l
     if not parts:
         return [f"{name}: {{}}"]
     shown = [line for part in parts for line in show(part)]
-    blank = [""] if shown[0] == "" else []
-    return [*blank, f"{name}:", *_indent(shown[len(blank) :])]
+    if shown[0] == "":
+        return ["", f"{name}:", *_indent(shown[1:])]
+    return [f"{name}:", *_indent(shown)]
 
 
 def _stage(stage: Stage) -> list[str]:
@@ -47,7 +48,7 @@ def _stage(stage: Stage) -> list[str]:
     fields += _list("outputs", stage.outputs, _port)
     arguments = [line for argument in stage.arguments for line in _argument(argument)]
     fields += ["args:", *_indent(arguments)] if arguments else []
-    return [*stage.comments.before, _end(f"{stage.name}:", stage.comments), *_indent(fields)]
+    return [*stage.comments.before, _end(f"{_text(stage.name)}:", stage.comments), *_indent(fields)]
 
 
 def _resource(resource: Resource) -> list[str]:
@@ -57,8 +58,8 @@ def _resource(resource: Resource) -> list[str]:
     if resource.inline is not None:
         first, *rest = _lines_of(resource.inline)
         fields += [f"inline: {first}", *_indent(rest)]
-    name = _key(resource.name)
-    return [*resource.comments.before, _end(f"{name}:", resource.comments), *_indent(fields)]
+    name = f"{_text(resource.name)}:"
+    return [*resource.comments.before, _end(name, resource.comments), *_indent(fields)]
 
 
 def _list(name: str, parts: Sequence[T], show: Callable[[T], list[str]]) -> list[str]:
@@ -82,7 +83,7 @@ def _port(port: Port) -> list[str]:
 
 
 def _argument(argument: Argument) -> list[str]:
-    before, key = _comments_before(argument.comments), f"{_key(argument.name)}:"
+    before, key = _comments_before(argument.comments), f"{_text(argument.name)}:"
     if isinstance(argument.value, tuple) and argument.value:
         items = [f"- {_scalar(item)}" for item in argument.value]
         return [*before, _end(key, argument.comments), *_indent(items)]
@@ -113,10 +114,6 @@ def _lines_of(text: str) -> list[str]:
 def _text(text: str) -> str:
     plain = _PLAIN.fullmatch(text) and not is_literal(text) and not _YAML_1_1.fullmatch(text)
     return text if plain else quote(text)
-
-
-def _key(name: str) -> str:
-    return _text(name)
 
 
 def _end(line: str, comments: Comments) -> str:
