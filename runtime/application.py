@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from container.abi import Profile
 from container.errors import ContainerError, RuneError, UsageError
-from container.manifest import Manifest, StageKind, StageRecord
-from container.sections import Container, load
-from container.tensors import TensorType
 from runtime.interface import Result
 from runtime.limits import Limits
 from runtime.process import Worker
 
 if TYPE_CHECKING:
+    # Imported later: the worker makes its own start meanwhile.
     from container.arrays import Array
+    from container.manifest import Manifest, StageRecord
+    from container.sections import Container
     from runtime.bench import BenchReport
     from runtime.verify import VerificationReport
 
@@ -34,15 +34,23 @@ class Application:
     """
 
     def __init__(
-        self, container: Container, *, profile: Profile | str | None = None, limits: Limits | None = None
+        self,
+        container: Container,
+        *,
+        profile: Profile | str | None = None,
+        limits: Limits | None = None,
+        worker: Worker | None = None,
     ) -> None:
-        """Compile a container and set it up.  Raises ContainerError, LimitError, UsageError."""
+        """Compile a container and set it up.  Raises ContainerError, LimitError, UsageError.
+
+        `worker` is a process that was started beforehand, with the same limits.
+        """
         self.container = container
         self.profile = choose_profile(container, profile)
         self._limits = limits or Limits()
         self._lock = threading.Lock()
         self._closed = False
-        self._worker: Worker | None = self._start()
+        self._worker: Worker | None = self._start(worker)
 
     @classmethod
     def load(
@@ -53,10 +61,17 @@ class Application:
         `profile` is `simd` or `mcu`; left out, it is `simd` where the container has it.  Raises
         ContainerError, LimitError; UsageError for a profile there is not.
         """
+        worker = Worker(limits or Limits())
         try:
-            return cls(load(path), profile=profile, limits=limits)
+            from container.sections import load
+
+            return cls(load(path), profile=profile, limits=limits, worker=worker)
         except ContainerError as error:
+            worker.close()
             raise _named(error, path) from None
+        except BaseException:
+            worker.close()
+            raise
 
     @property
     def manifest(self) -> Manifest:
@@ -80,7 +95,7 @@ class Application:
     def infer(self, samples: Mapping[str, bytes]) -> Result:
         """One inference on the very bytes of each capability's sample.  Raises as `run` does."""
         by_port = {}
-        for stage in self.manifest.of_kind(StageKind.CAPABILITY):
+        for stage in self.manifest.sources.values():
             _check_size(stage, samples)
             by_port[stage.port or 0] = samples[stage.name]
         with self._lock:
@@ -121,17 +136,21 @@ class Application:
     def _samples(self, inputs: Mapping[str, Any]) -> dict[str, bytes]:
         from runtime.values import sample_from_value
 
-        capabilities = self.manifest.of_kind(StageKind.CAPABILITY)
+        capabilities = list(self.manifest.sources.values())
         _check_names(inputs, capabilities)
         return {stage.name: sample_from_value(stage, inputs[stage.name]) for stage in capabilities}
 
-    def _start(self) -> Worker:
-        worker = Worker(self._limits)
-        worker.load(self.container, self.profile)
-        # The worker imports wasmtime meanwhile: a good moment for what `run` will need.
-        import runtime.values  # noqa: F401
+    def _start(self, worker: Worker | None = None) -> Worker:
+        worker = worker or Worker(self._limits)
+        try:
+            worker.load(self.container, self.profile)
+            # The worker imports wasmtime meanwhile: a good moment for what `run` will need.
+            import runtime.values  # noqa: F401
 
-        worker.wait_loaded()
+            worker.wait_loaded()
+        except BaseException:
+            worker.close()
+            raise
         return worker
 
     def _infer(self, samples: Mapping[int, bytes]) -> Result:
@@ -165,7 +184,7 @@ def _named(error: RuneError, path: Path | str) -> RuneError:
     return type(error)(message, hint=error.hint)
 
 
-def _check_names(inputs: Mapping[str, Any], capabilities: tuple[StageRecord, ...]) -> None:
+def _check_names(inputs: Mapping[str, Any], capabilities: Sequence[StageRecord]) -> None:
     names = [stage.name for stage in capabilities]
     takes = ", ".join(f"`{stage.name}` {stage.outputs[0]}" for stage in capabilities) or "none"
     for name in inputs:
@@ -177,7 +196,7 @@ def _check_names(inputs: Mapping[str, Any], capabilities: tuple[StageRecord, ...
 
 
 def _check_size(stage: StageRecord, samples: Mapping[str, bytes]) -> None:
-    kind: TensorType = stage.outputs[0]
+    kind = stage.outputs[0]
     found = len(samples.get(stage.name, b""))
     if found != kind.bytes:
         raise UsageError(f"the sample of `{stage.name}` has {found:,} bytes, {kind} takes {kind.bytes:,}")

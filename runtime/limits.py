@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from container.abi import MAXIMUM_MEMORY_BYTES
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(NamedTuple):
     """A container that runs over one of these is ended with a LimitError."""
 
     deadline_s: float = 10.0

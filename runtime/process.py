@@ -14,20 +14,22 @@ import time
 import weakref
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from container import errors
 from container.abi import PROGRESS_BYTES, Failure, Profile, split_error_code
 from container.errors import ContainerError, LimitError, RuneError, TrapError
-from container.manifest import Manifest
-from container.sections import Container, sections
+from container.wasm import START, sections
 from runtime import protocol
 from runtime.interface import Interface, Result
 from runtime.limits import Limits
 
+if TYPE_CHECKING:
+    from container.manifest import Manifest
+    from container.sections import Container
+
 _PACKAGES = str(Path(__file__).resolve().parents[1])
 _BOOT = "import sys; sys.path.insert(0, sys.argv.pop(1)); from runtime.worker import main; main()"
-_START_SECTION = 8
 _EXIT_GRACE_S = 2.0
 """How long a worker may take to see that its pipe is closed."""
 
@@ -163,7 +165,7 @@ def _interface(manifest: Manifest, profile: Profile, limits: Limits) -> Interfac
 
 
 def _refuse_start(module: bytes) -> None:
-    if any(section.identifier == _START_SECTION for section in sections(module)):
+    if any(section.identifier == START for section in sections(module)):
         raise ContainerError("the module has a start function: a container's only entry is `run`")
 
 

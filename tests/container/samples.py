@@ -12,8 +12,8 @@ from container.manifest import (
     StageKind,
     StageRecord,
 )
-from container.sections import EMPTY_MODULE
 from container.tensors import ElementType, Quantization, TensorType
+from container.wasm import EMPTY_MODULE
 
 FOUR = TensorType(ElementType.I8, (1, 4), Quantization((0.5,), (-3,)))
 PAIR = TensorType(ElementType.F32, (2,))

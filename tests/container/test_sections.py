@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from container.abi import Profile
 from container.errors import ContainerError, RuneError
-from container.sections import EMPTY_MODULE, Container, custom_section, load, seal, sections
+from container.sections import Container, load, seal
+from container.wasm import EMPTY_MODULE, custom_section, sections
 from tests.container import samples
 
 CODE = bytes(wasmtime.wat2wasm('(module (memory (export "memory") 1))'))
