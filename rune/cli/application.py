@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-import traceback
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -90,6 +89,8 @@ def _usage_error(error: click.ClickException) -> int:
 
 
 def _internal_error(error: Exception) -> int:
+    import traceback
+
     if os.environ.get("RUNE_DEBUG"):
         traceback.print_exception(error)
     summary = " ".join(traceback.format_exception_only(error)[-1].split())
@@ -97,7 +98,9 @@ def _internal_error(error: Exception) -> int:
     return ExitCode.FAILED
 
 
-@click.group(cls=Application, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Application, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def application() -> None:
     """Compile a pipeline of sensors, proc blocks and models into one sealed container, and run it.

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 import click
 
 from rune.text import printable
 
+if TYPE_CHECKING:
+    from runefile.check import CheckResult
+    from runefile.diagnostics import Diagnostic
+    from runefile.pipeline import TypedPipeline
+    from runefile.source import Source
+
 SCHEMA = 1
 """Version of the objects that `--json` prints."""
+
+_MARKS = re.compile(r"\b(error|warning)\[[\w-]+\]:|^(hint):", re.MULTILINE)
+_MARK_COLORS = {"error": "red", "warning": "yellow", None: "cyan"}
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
@@ -37,6 +47,27 @@ def print_error(message: str, hint: str | None = None) -> None:
         click.echo(f"{paint('hint:', 'cyan')} {printable(hint)}", err=True, color=colored(sys.stderr))
 
 
+def print_diagnostics(result: Diagnosed) -> None:
+    """Print what is wrong with a Runefile to stderr, a blank line between."""
+    for number, diagnostic in enumerate(result.diagnostics):
+        text = diagnostic.render(result.source)
+        painted = _MARKS.sub(lambda match: paint(match[0], _MARK_COLORS[match[1]]), text)
+        click.echo(f"\n{painted}" if number else painted, err=True, color=colored(sys.stderr))
+
+
+def checked(result: CheckResult) -> TypedPipeline:
+    """The pipeline, once its diagnostics are printed; ends the command where there is none."""
+    print_diagnostics(result)
+    if result.pipeline is None:
+        raise click.exceptions.Exit(result.error().exit_code)
+    return result.pipeline
+
+
+def has_errors(result: Diagnosed) -> bool:
+    """Whether something is wrong, and not only odd."""
+    return any(diagnostic.severity == "error" for diagnostic in result.diagnostics)
+
+
 def paint(text: str, color: str) -> str:
     """Text in bold colour; `click.echo` removes the colour where it does not belong."""
     return click.style(text, fg=color, bold=True)
@@ -45,6 +76,16 @@ def paint(text: str, color: str) -> str:
 def colored(stream: TextIO) -> bool:
     """Whether a stream takes colours: a terminal, unless NO_COLOR is set (https://no-color.org)."""
     return stream.isatty() and not os.environ.get("NO_COLOR")
+
+
+class Diagnosed(Protocol):
+    """What has been found out about a Runefile."""
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]: ...
+
+    @property
+    def source(self) -> Source: ...
 
 
 class Phases:

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 
 
-def rune(*arguments: str | Path, **environment: str) -> Result:
+def rune(*arguments: str | Path | int, **environment: str) -> Result:
     """Run `rune` with these arguments, on a terminal of 100 columns without colours."""
     runner = CliRunner(env={"NO_COLOR": "1", **environment})
     return runner.invoke(application, list(map(str, arguments)), prog_name="rune", terminal_width=100)

@@ -1,0 +1,131 @@
+"""The functions of the public API; commands stand on them too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from container.abi import Profile
+from container.errors import RunefileError, UsageError
+from container.files import write_atomically
+from container.sections import load as load_container
+from runefile.files import find_runefile
+
+if TYPE_CHECKING:
+    from runefile.check import CheckResult
+    from runefile.pipeline import TypedPipeline
+    from runtime.application import Application
+    from runtime.limits import Limits
+    from runtime.verify import VerificationReport
+
+PROFILES = tuple(Profile)
+
+
+def check(runefile: Path | str = ".") -> TypedPipeline:
+    """Check a Runefile, or the one in a folder, and give the pipeline with all its types.
+
+    Raises RunefileError, or CompileError when only models are at fault; its message holds every diagnostic.
+    """
+    result = diagnose(runefile)
+    if result.pipeline is None:
+        raise result.error()
+    return result.pipeline
+
+
+def build(
+    runefile: Path | str = ".",
+    output: Path | str | None = None,
+    *,
+    profiles: Sequence[Profile | str] = PROFILES,
+    progress: Callable[[str], None] = lambda phase: None,
+) -> Path:
+    """Compile a Runefile, or the one in a folder, and return the path of the container.
+
+    `output` is by default the name of the Runefile's folder and `.rune`, in the working directory.
+    `progress` is told each phase as it begins.  Raises RunefileError, CompileError; RuneError when `output`
+    cannot be written.
+    """
+    path = locate(runefile)
+    progress("check")
+    pipeline = check(path)
+    return build_pipeline(pipeline, output or default_output(path), profiles=profiles, progress=progress)
+
+
+def load(
+    container: Path | str, *, profile: Profile | str | None = None, limits: Limits | None = None
+) -> Application:
+    """Load a `.rune` file, ready to run; close it, or use it in a `with` statement.
+
+    `profile` is `simd` or `mcu`; left out, it is `simd` where the container has it.  Raises ContainerError,
+    LimitError; UsageError for a profile there is not.
+    """
+    from runtime.application import Application
+
+    return Application.load(container, profile=profile, limits=limits)
+
+
+def verify(
+    container: Path | str, *, profiles: Sequence[Profile | str] = (), limits: Limits | None = None
+) -> VerificationReport:
+    """Run the golden vectors sealed in a `.rune` file, in each profile or those given.
+
+    The report tells what differs; its method `check` raises VerificationError where anything does.  Raises
+    ContainerError when none are sealed, TrapError, LimitError.
+    """
+    from runtime.verify import verify as run_vectors
+
+    return run_vectors(load_container(container), profiles=profiles, limits=limits)
+
+
+def diagnose(runefile: Path | str = ".") -> CheckResult:
+    """Check a Runefile, or the one in a folder: the pipeline, or everything that is wrong.
+
+    Raises RunefileError only when there is no such file or it cannot be read.
+    """
+    from builder.catalog import CATALOG
+    from builder.importers import read_signature
+    from runefile.check import check_file
+
+    return check_file(locate(runefile), blocks=CATALOG, models=read_signature)
+
+
+def build_pipeline(
+    pipeline: TypedPipeline,
+    output: Path | str,
+    *,
+    profiles: Sequence[Profile | str] = PROFILES,
+    progress: Callable[[str], None] = lambda phase: None,
+) -> Path:
+    """Compile a checked pipeline into a file.  Raises CompileError, UsageError for an unknown profile."""
+    chosen = _profiles(profiles)
+    from builder.build import build_container
+
+    data = build_container(pipeline, profiles=chosen, progress=progress)
+    write_atomically(Path(output), data)
+    return Path(output)
+
+
+def locate(runefile: Path | str) -> Path:
+    """The Runefile meant by a path, which may be its folder.  Raises RunefileError when there is none."""
+    path = Path(runefile)
+    if path.is_dir():
+        return find_runefile(path)
+    if not path.exists():
+        raise RunefileError(f"{path}: there is no such file", hint="name a Runefile, or the folder it is in")
+    return path
+
+
+def default_output(runefile: Path) -> Path:
+    """Where a container goes by default: named as the Runefile's folder, in the working directory."""
+    return Path(f"{runefile.resolve().parent.name or 'app'}.rune")
+
+
+def _profiles(names: Sequence[Profile | str]) -> tuple[Profile, ...]:
+    try:
+        chosen = {Profile(name) for name in names}
+    except ValueError as error:
+        raise UsageError(f"{error}", hint=f"the profiles are {' and '.join(PROFILES)}") from None
+    if not chosen:
+        raise UsageError("no profile is given", hint=f"the profiles are {' and '.join(PROFILES)}")
+    return tuple(profile for profile in PROFILES if profile in chosen)

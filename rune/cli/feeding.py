@@ -1,0 +1,51 @@
+"""Arguments that several commands share: files, what feeds the sensors, which profile runs, how long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from container.abi import Profile
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+FILE = click.Path(path_type=Path)
+
+_SENSORS = (
+    click.option("--random", metavar="SEED", type=int, multiple=True, help="Random numbers of a seed."),
+    click.option("--sound", metavar="WAV", type=FILE, multiple=True, help="A recording, for SOUND."),
+    click.option("--image", metavar="FILE", type=FILE, multiple=True, help="A picture, for IMAGE."),
+    click.option("--accel", metavar="CSV", type=FILE, multiple=True, help="Rows of x, y, z, for ACCEL."),
+    click.option("--raw", metavar="FILE", type=FILE, multiple=True, help="Bytes of a tensor, for RAW."),
+)
+
+
+def sensor_options(function: Function) -> Function:
+    """`--random`, `--sound`, `--image`, `--accel` and `--raw`, each of which may be repeated."""
+    for option in reversed(_SENSORS):
+        function = option(function)
+    return function
+
+
+runefile_argument = click.argument("runefile", metavar="[RUNEFILE]", type=FILE, default=Path())
+
+container_argument = click.argument("container", metavar="APP.rune", type=FILE)
+
+profile_option = click.option(
+    "--profile",
+    type=click.Choice([profile.value for profile in Profile]),
+    help="Which of the container's modules; simd where there is one.",
+)
+
+deadline_option = click.option(
+    "--deadline",
+    "deadline_s",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0, min_open=True),
+    default=10.0,
+    show_default=True,
+    help="End an inference that takes longer.",
+)
