@@ -82,6 +82,18 @@ def test_test_lints_and_then_runs_pytest(
     assert [command[2] for command in commands[2:]] == ["ruff", "ruff", "mypy", "pytest"]
 
 
+def test_demo_builds_an_example_and_runs_it_on_a_picture(
+    commands: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tasks.demo([])
+    assert capsys.readouterr().out.splitlines() == [
+        "$ rune build examples/digits/Runefile -o .venv/digits.rune",
+        "$ rune run .venv/digits.rune --image examples/digits/seven.png",
+    ]
+    programs = [Path(command[0]).name for command in commands[2:]]
+    assert programs == ["rune", "rune"]
+
+
 def test_unknown_task_is_refused_with_the_list() -> None:
     result = subprocess.run(
         [sys.executable, "tasks.py", "deploy"], cwd=ROOT, capture_output=True, text=True, check=False

@@ -49,7 +49,7 @@ def test_public_names_are_documented() -> None:
 
 def test_there_is_no_other_name() -> None:
     with pytest.raises(AttributeError, match="module 'rune' has no attribute 'compile'"):
-        rune.compile  # type: ignore[attr-defined]  # noqa: B018
+        rune.compile  # noqa: B018
 
 
 def test_load_and_run(tmp_path: Path) -> None:
