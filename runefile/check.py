@@ -9,7 +9,7 @@ from pathlib import Path
 
 from container.errors import RuneError
 from container.manifest import StageKind, StageRecord
-from runefile.diagnostics import Diagnostic, Diagnostics, TooManyErrors, as_error, has_errors
+from runefile.diagnostics import AbandonedError, Diagnostic, Diagnostics, as_error, has_errors
 from runefile.graph import Graph
 from runefile.inference import Inference
 from runefile.pipeline import TypedPipeline
@@ -48,7 +48,7 @@ def check(
     """
     diagnostics = Diagnostics(list(found))
     pipeline = None
-    with suppress(TooManyErrors):
+    with suppress(AbandonedError):
         pipeline = _check(document, directory, name, blocks, models, diagnostics)
     failed = has_errors(diagnostics.found)
     return CheckResult(None if failed else pipeline, diagnostics.sorted(), document.source)

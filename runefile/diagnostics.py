@@ -15,6 +15,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NoReturn
 
 from container.errors import CompileError, ExitCode, RuneError, RunefileError
 from runefile.source import NOWHERE, Source, Span
@@ -104,8 +105,8 @@ class Diagnostic:
         }
 
 
-class TooManyErrors(Exception):
-    """Thrown by `Diagnostics.error` to leave a file that is wrong all over."""
+class AbandonedError(Exception):
+    """The rest of a file is not looked at; why has been reported."""
 
 
 @dataclass
@@ -122,12 +123,16 @@ class Diagnostics:
         hint: str | None = None,
         exit_code: ExitCode = ExitCode.RUNEFILE,
     ) -> None:
-        """Record an error; one that repeats another at the same place is dropped.  Raises TooManyErrors."""
+        """Record an error; one that repeats another at the same place is dropped.  Raises AbandonedError."""
         self._add(Diagnostic(code, message, span, hint, exit_code=exit_code))
         if len(self.found) >= MAXIMUM_DIAGNOSTICS:
-            message = f"more than {MAXIMUM_DIAGNOSTICS - 1} errors: the rest of the file was not checked"
-            self._add(Diagnostic(Code.LIMIT, message, span))
-            raise TooManyErrors
+            message = f"{MAXIMUM_DIAGNOSTICS} errors: the rest of the file was not checked"
+            self.fatal(Code.LIMIT, message, span)
+
+    def fatal(self, code: Code, message: str, span: Span, hint: str | None = None) -> NoReturn:
+        """Record an error after which the file is not looked at further.  Raises AbandonedError."""
+        self._add(Diagnostic(code, message, span, hint))
+        raise AbandonedError
 
     def warning(self, code: Code, message: str, span: Span, hint: str | None = None) -> None:
         self._add(Diagnostic(code, message, span, hint, Severity.WARNING))

@@ -60,10 +60,8 @@ def _same_bits(wrong: ElementType, right: TensorType) -> str:
     values = {ElementType.U8: byte, ElementType.I8: as_signed}
     meant, misread = (_real(values[element], quantization) for element in (right.element, wrong))
     scale, zero_point = quantization.scale[0], quantization.zero_point[0]
-    return (
-        f"{lesson}, and the model reads a number q as {scale:.6g} * (q - {zero_point}): "
-        f"{meant:.6g}, not {misread:.6g}"
-    )
+    formula = f"{scale:.6g} * (q {'-' if zero_point > 0 else '+'} {abs(zero_point)})"
+    return f"{lesson}. In this model a number q stands for {formula}: here {meant:.6g}, not {misread:.6g}"
 
 
 def _real(number: int, quantization: Quantization) -> float:

@@ -62,8 +62,8 @@ class Graph:
                 hint += f", as in: OUT {str(stage.target).lower()} another_name"
             self._diagnostics.error(Code.DUPLICATE_NAME, message, stage.name_span, hint)
         elif len(self.stages) == MAXIMUM_STAGES:
-            message = f"more than {MAXIMUM_STAGES} stages"
-            self._diagnostics.error(Code.LIMIT, message, stage.name_span)
+            message = f"more than {MAXIMUM_STAGES:,} stages"
+            self._diagnostics.fatal(Code.LIMIT, message, stage.name_span)
         else:
             self.stages[stage.name] = stage
 
@@ -147,10 +147,11 @@ class Graph:
 
     def _report_dead_ends(self) -> None:
         ends = [name for name, stage in self.stages.items() if stage.kind is StageKind.OUT]
-        if not ends:
+        if not ends and (self.stages or not self._diagnostics.found):
             message = "nothing comes out of this pipeline: it has no output"
             hint = "add an OUT stage, as in: OUT serial"
             self._diagnostics.error(Code.NO_OUTPUT, message, self._document.span, hint)
+        if not ends:
             return
         useful = self._leading_to(ends)
         for name, stage in self.stages.items():

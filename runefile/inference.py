@@ -1,9 +1,9 @@
 """Infers the types along the graph and checks them against what is declared and what the models say.
 
 The rule of agreement is `TensorType.accepts`: equal element types, and shapes equal but for dimensions of
-one.  A stage's output has the element type, text width and quantisation that were inferred, in the shape that was
-declared where one was.  A capability that feeds a model directly, in the model's element type, takes over the
-model's quantisation: its numbers mean what the model takes them for.
+one.  A stage's output has the element type, text width and quantisation that were inferred, in the shape that
+was declared where one was.  A capability that feeds a model directly, in the model's element type, takes over
+the model's quantisation: its numbers mean what the model takes them for.
 """
 
 from __future__ import annotations

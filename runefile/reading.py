@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from container.errors import RunefileError
-from runefile.diagnostics import Code, Diagnostic, Diagnostics, TooManyErrors
+from runefile.diagnostics import AbandonedError, Code, Diagnostic, Diagnostics
 from runefile.files import MAXIMUM_RUNEFILE_BYTES, read_regular
 from runefile.scalars import unwritable
 from runefile.source import NOWHERE, Source, Span
@@ -81,7 +81,7 @@ def _parse(source: Source, form: Form, diagnostics: Diagnostics) -> ParseResult:
         document: Document | None = (read_yaml_form if form is Form.YAML else read_text_form)(
             source, diagnostics
         )
-    except TooManyErrors:
+    except AbandonedError:
         document = None
     if any(diagnostic.code is Code.SYNTAX for diagnostic in diagnostics.found):
         document = None

@@ -22,6 +22,7 @@ _FLOAT = re.compile(
     rf"|[0-9]{{1,{_MAXIMUM_DIGITS}}}(?:\.[0-9]{{0,{_MAXIMUM_DIGITS}}})?)(?:[eE][-+]?[0-9]{{1,4}})?"
     r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
 )
+_LITERAL_STARTS = frozenset("0123456789+-.tTfF")
 _NOT_WRITABLE = re.compile(
     "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
@@ -72,7 +73,10 @@ def read_word(word: str) -> str | Literal | ResourceName:
 
 
 def is_literal(word: str) -> bool:
-    return any(pattern.fullmatch(word) for pattern in (_BOOLEAN, _INTEGER, _FLOAT))
+    """Whether a word without quotes is a number or a truth value."""
+    return word[:1] in _LITERAL_STARTS and any(
+        pattern.fullmatch(word) for pattern in (_BOOLEAN, _INTEGER, _FLOAT)
+    )
 
 
 def read_text(text: str) -> str | ResourceName:

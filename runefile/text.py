@@ -32,6 +32,10 @@ from runefile.syntax import (
 from runefile.types import INFERRED, declared_type, simplified
 
 MAXIMUM_EDGES = 10_000
+MAXIMUM_WORDS = 40_000
+"""A list without spaces is one word."""
+_STATEMENT_COST = 10
+"""Words that take as long to read as a statement does besides its words."""
 
 _FORMS = {
     "FROM": ("from_", "FROM IMAGE"),
@@ -160,8 +164,10 @@ class _Reader:
         self._diagnostics = diagnostics
         self._image: tuple[str, _Statement] | None = None
         self._stages: list[Stage] = []
+        self._by_name: dict[str, Stage] = {}
         self._inputs: dict[str, list[Input]] = {}
         self._edges = 0
+        self._words = 0
         self._resources: list[Resource] = []
         self._runs: list[tuple[_Statement, Tree[Token]]] = []
         self._broken: set[str] = set()
@@ -190,7 +196,8 @@ class _Reader:
 
     def _read_statement(self, statement: _Statement) -> None:
         first = _FIRST_WORD.match(statement.text)
-        assert first is not None
+        if first is None:
+            return
         word = first[1].upper()
         span = Span(statement.start + first.start(1), statement.start + first.end(1))
         if word not in _FORMS:
@@ -214,6 +221,11 @@ class _Reader:
     def _parse(self, statement: _Statement, word: str, at: int) -> Tree[Token] | None:
         """Parse what follows the first word; positions in the tree count from the start of the file."""
         rule, form = _FORMS[word]
+        self._words += _STATEMENT_COST + _word_count(word, statement.text)
+        if self._words > MAXIMUM_WORDS:
+            message = f"a Runefile has at most {MAXIMUM_WORDS:,} words"
+            hint = "put long lists into a file and name it as a resource"
+            self._diagnostics.fatal(Code.LIMIT, message, statement.span, hint)
         try:
             tree = _parser().parse(statement.text[at:], start=rule)
         except UnexpectedInput as error:
@@ -300,6 +312,7 @@ class _Reader:
                 comments=statement.comments,
             )
         )
+        self._by_name.setdefault(str(name), self._stages[-1])
         self._inputs.setdefault(str(name), [])
 
     def _read_resource(self, statement: _Statement, tree: Tree[Token]) -> None:
@@ -365,10 +378,10 @@ class _Reader:
 
     def _stage_name(self, name: str) -> str:
         """The stage a RUN means: by its name, or for an OUT without a name by its kind in any case."""
-        known = {stage.name: stage for stage in self._stages}
-        lower = known.get(name.lower())
-        if name not in known and lower is not None and lower.kind is StageKind.OUT:
-            return name.lower() if lower.name == str(lower.target).lower() else name
+        if name not in self._by_name and name.lower() in self._by_name:
+            stage = self._by_name[name.lower()]
+            if stage.kind is StageKind.OUT and stage.name == str(stage.target).lower():
+                return stage.name
         return name
 
     def _join(self, sources: list[Input], targets: list[Input]) -> Iterator[Input]:
@@ -380,23 +393,22 @@ class _Reader:
                 self._edges += 1
                 if self._edges > MAXIMUM_EDGES:
                     message = f"more than {MAXIMUM_EDGES:,} connections"
-                    self._diagnostics.error(Code.LIMIT, message, source.span)
-                    return
+                    self._diagnostics.fatal(Code.LIMIT, message, source.span)
                 edge = Input(source.stage, source.pick, source.span)
                 self._inputs[target.stage].append(edge)
                 yield edge
 
     def _takes_inputs(self, target: Input) -> bool:
-        kinds = {stage.name: stage.kind for stage in self._stages}
-        if target.stage in self._broken and target.stage not in kinds:
+        known = self._by_name
+        if target.stage in self._broken and target.stage not in known:
             return False
-        if target.stage not in kinds:
+        if target.stage not in known:
             message = f"there is no stage {quoted(target.stage)} to run"
             self._diagnostics.error(
-                Code.UNKNOWN_NAME, message, target.span, did_you_mean(target.stage, kinds)
+                Code.UNKNOWN_NAME, message, target.span, did_you_mean(target.stage, known)
             )
             return False
-        if kinds[target.stage] is StageKind.CAPABILITY:
+        if known[target.stage].kind is StageKind.CAPABILITY:
             message = f"{quoted(target.stage)} is a capability: it takes no input"
             hint = "RUN lines go from the capability to the output; start another RUN line for it"
             self._diagnostics.error(Code.SYNTAX, message, target.span, hint)
@@ -459,6 +471,12 @@ class _Reader:
             hint = r"escapes are \n \t \r \" \\ \uXXXX \UXXXXXXXX"
             self._diagnostics.error(Code.SYNTAX, str(error), span, hint)
             return ""
+
+
+def _word_count(instruction: str, text: str) -> int:
+    """About as many words as the grammar sees: each takes it some microseconds."""
+    types = text if instruction == "RUN" else text.partition(">")[0]
+    return len(text.split()) + sum(map(types.count, ",()[]:"))
 
 
 def read_pick(written: str) -> int | str:

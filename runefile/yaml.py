@@ -35,8 +35,6 @@ _Fields: TypeAlias = dict[str, tuple[ScalarNode, YamlNode]]
 def read_yaml_form(source: Source, diagnostics: Diagnostics) -> Document:
     """The tree of a YAML Runefile; what is wrong goes to `diagnostics`, and the tree lacks it."""
     root, scalars = compose(source, diagnostics)
-    if root is None and diagnostics.found:
-        return Document("", source=source)
     reader = _Reader(source, diagnostics)
     return attach_comments(reader.document(root), source, scalars)
 

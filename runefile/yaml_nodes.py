@@ -17,6 +17,7 @@ from runefile.diagnostics import Code, Diagnostics, quoted
 from runefile.source import Source, Span
 
 MAXIMUM_DEPTH = 12
+MAXIMUM_NODES = 50_000
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TEXT_TAGS = (None, "!", "tag:yaml.org,2002:str")
 
@@ -50,20 +51,16 @@ class MappingNode:
 YamlNode: TypeAlias = ScalarNode | SequenceNode | MappingNode
 
 
-class _Refused(Exception):
-    """The file cannot be read further; why has been reported."""
-
-
 def compose(source: Source, diagnostics: Diagnostics) -> tuple[YamlNode | None, list[ScalarNode]]:
-    """The only document of a YAML text and all its scalars; None where it is no YAML, which is reported."""
+    """The only document of a YAML text, None where it is empty, and all its scalars.
+
+    Raises AbandonedError where it is no YAML, or more of it than a Runefile needs; that has been reported.
+    """
     composer = _Composer(source, diagnostics)
     try:
         return composer.document(), composer.scalars
-    except _Refused:
-        return None, composer.scalars
     except yaml.YAMLError as error:
         _report(error, source, diagnostics)
-        return None, composer.scalars
 
 
 class _Composer:
@@ -71,6 +68,7 @@ class _Composer:
         self._diagnostics = diagnostics
         self._events: Iterator[yaml.Event] = yaml.parse(source.text, Loader=_LOADER)
         self.scalars: list[ScalarNode] = []
+        self._nodes = 0
 
     def document(self) -> YamlNode | None:
         next(self._events)
@@ -91,6 +89,10 @@ class _Composer:
         tag = getattr(event, "tag", None)
         if tag not in _TEXT_TAGS:
             self._refuse(f"the tag {quoted(tag)} is not supported", event, "remove it")
+        self._nodes += 1
+        if self._nodes > MAXIMUM_NODES:
+            hint = "put long lists into a file and name it as a resource"
+            self._refuse(f"more than {MAXIMUM_NODES:,} values", event, hint, Code.LIMIT)
         if depth > MAXIMUM_DEPTH:
             self._refuse("nested too deeply", event, None, Code.LIMIT)
         if isinstance(event, yaml.ScalarEvent):
@@ -125,8 +127,7 @@ class _Composer:
     def _refuse(
         self, message: str, event: yaml.Event, hint: str | None, code: Code = Code.SYNTAX
     ) -> NoReturn:
-        self._diagnostics.error(code, message, _span(event, event), hint)
-        raise _Refused
+        self._diagnostics.fatal(code, message, _span(event, event), hint)
 
 
 def _span(first: yaml.Event, last: yaml.Event) -> Span:
@@ -136,11 +137,11 @@ def _span(first: yaml.Event, last: yaml.Event) -> Span:
     return Span(first.start_mark.index, max(first.end_mark.index, last.end_mark.index))
 
 
-def _report(error: yaml.YAMLError, source: Source, diagnostics: Diagnostics) -> None:
+def _report(error: yaml.YAMLError, source: Source, diagnostics: Diagnostics) -> NoReturn:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     offset = min(mark.index if mark else getattr(error, "position", 0), len(source.text))
     problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "cannot be read"
     context = getattr(error, "context", None)
     message = f"not YAML: {problem}" + (f" {context}" if context else "")
     hint = "text that holds any of : # { } [ ] , & * ! | > ' \" % @ goes in double quotes"
-    diagnostics.error(Code.SYNTAX, message, Span(offset, offset + 1), hint)
+    diagnostics.fatal(Code.SYNTAX, message, Span(offset, offset + 1), hint)
