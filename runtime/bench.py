@@ -8,6 +8,7 @@ latency.
 
 from __future__ import annotations
 
+import random
 import statistics
 import threading
 import time
@@ -22,7 +23,9 @@ from runtime.progress import IDLE, ON_HOST
 
 DEFAULT_DURATION_S = 2.0
 MINIMUM_INFERENCES = 10
-SAMPLING_PERIOD_S = 0.000_1
+SAMPLING_PERIOD_S = 0.000_2
+"""On average.  The times between looks are drawn at random: a steady beat would fall in step with the
+inferences and see the same operators every time."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,7 @@ class _Sampler:
         self._thread = threading.Thread(target=self._sample, daemon=True)
 
     def _sample(self) -> None:
-        while not self._done.wait(SAMPLING_PERIOD_S):
+        while not self._done.wait(random.expovariate(1 / SAMPLING_PERIOD_S)):
             number = self._application.operator()
             if number is None:
                 return
