@@ -99,4 +99,4 @@ def _reshaped(emit: Callable[[Any, str], Any], value: Any, type_: TensorType) ->
     """The value under the shape that `type_` gives, which may differ by dimensions of size one."""
     if tuple(int(size) for size in value.ty.shape.values) == type_.array_shape:
         return value
-    return emit(relax.op.reshape(value, type_.array_shape), "reshape")
+    return emit(relax.op.reshape(value, type_.array_shape), "reshape_")

@@ -7,16 +7,19 @@ import importlib.metadata
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from builder.golden import GoldenOptions, golden_vectors
+from container import __version__
 from container.abi import ABI_VERSION, Profile
-from container.errors import CompileError
+from container.golden import encode
 from container.manifest import Manifest, MemoryPlan, ModelRecord
 from container.sections import seal
 from runefile.pipeline import TypedPipeline
 
-Progress = Callable[[str], None]
-"""Is told the name of each phase as it begins."""
+Report = Callable[[str], None]
+"""Is told the name of each phase as it begins, or a warning."""
 
 PROFILES = (Profile.SIMD, Profile.MCU)
+DEFAULT_GOLDEN = GoldenOptions()
 TOOLS = ("apache-tvm", "ziglang", "tflite", "onnx")
 """Packages whose versions can change a container's bytes."""
 
@@ -25,9 +28,15 @@ def build_container(
     pipeline: TypedPipeline,
     *,
     profiles: Sequence[Profile] = PROFILES,
-    progress: Progress = lambda phase: None,
+    golden: GoldenOptions = DEFAULT_GOLDEN,
+    progress: Report = lambda phase: None,
+    warn: Report = lambda message: None,
 ) -> bytes:
-    """Compiles a pipeline.  Raises CompileError."""
+    """Compiles a pipeline into the bytes of its container.
+
+    Without an independent engine for its models it carries no golden vectors, of which `warn` is told.
+    Raises CompileError when the pipeline cannot be compiled, UsageError when the golden file does not fit it.
+    """
     progress("import")
     from builder.assemble import assemble
 
@@ -36,6 +45,10 @@ def build_container(
     plans: dict[Profile, MemoryPlan] = {}
     for profile in profiles:
         modules[profile], plans[profile] = compile_profile(pipeline, module, profile, progress)
+    progress("golden vectors")
+    sealed = golden_vectors(pipeline, golden)
+    if sealed.reason:
+        warn(f"golden vectors: {sealed.reason}")
     progress("seal")
     manifest = Manifest(
         abi=ABI_VERSION,
@@ -44,12 +57,13 @@ def build_container(
         models=_model_records(pipeline),
         plans=plans,
         tools=_tools(),
+        golden_engines=sealed.engines,
     )
-    return seal(manifest, modules)
+    return seal(manifest, modules, encode(sealed.vectors) if sealed.vectors else None)
 
 
 def compile_profile(
-    pipeline: TypedPipeline, module: Any, profile: Profile, progress: Progress
+    pipeline: TypedPipeline, module: Any, profile: Profile, progress: Report
 ) -> tuple[bytes, MemoryPlan]:
     """The WebAssembly of one profile, and where its memory goes."""
     from builder.codegen import generate
@@ -83,4 +97,4 @@ def _model_records(pipeline: TypedPipeline) -> tuple[ModelRecord, ...]:
 
 def _tools() -> Mapping[str, str]:
     versions = {name: importlib.metadata.version(name) for name in TOOLS}
-    return dict(sorted(versions.items()))
+    return {**versions, "rune": __version__}

@@ -5,10 +5,11 @@ A short list of named passes; what each does is in its name.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import tvm
+import tvm_ffi
 from tvm import relax, s_tir
 
 from builder.operators import by_name
@@ -21,17 +22,53 @@ ALIASES = ("relax.reshape", "relax.expand_dims", "relax.squeeze", "relax.flatten
 
 def lower(module: Any, profile: Profile) -> Any:
     """The module with each operator as the kernel of `profile`, element-wise neighbours fused."""
-    passes = tvm.ir.transform.Sequential(
-        [
-            relax.transform.LegalizeOps(legalizers(profile), skip_ops=list(ALIASES)),
-            relax.transform.FoldConstant(),
-            relax.transform.AnnotateTIROpPattern(),
-            relax.transform.FuseOps(),
-            relax.transform.FuseTIR(),
-            relax.transform.DeadCodeElimination(),
-        ]
-    )
-    return inline_fused(passes(module))
+    passes = [
+        relax.transform.LegalizeOps(legalizers(profile), skip_ops=list(ALIASES)),
+        relax.transform.FoldConstant(),
+        relax.transform.DeadCodeElimination(),
+        relax.transform.AnnotateTIROpPattern(),
+        fuse_operators,
+        relax.transform.FuseTIR(),
+        inline_fused,
+    ]
+    for rewrite in passes:
+        module = rewrite(module)
+    return module
+
+
+def fuse_operators(module: Any) -> Any:
+    """TVM's FuseOps, after which each fused operator keeps the name of the variable it computes.
+
+    FuseOps calls its results `lv`, `lv1`...; but names tell stages apart.  The names that are gone are those of the
+    last operators of the groups, in the order of the groups.
+    """
+    fused = relax.transform.FuseOps()(module)
+    kept = {variable.name for function in _relax_functions(fused) for variable in _variables(function)}
+    gone = iter([variable.name for variable in _variables(module["main"]) if variable.name not in kept])
+    names = {
+        variable: next(gone, variable.name)
+        for variable, value in _bindings(fused["main"])
+        if isinstance(value, relax.Call) and isinstance(value.op, tvm.ir.GlobalVar)
+    }
+    fused["main"] = _renamed(fused["main"], names)
+    return fused
+
+
+def _renamed(function: Any, names: Mapping[Any, str]) -> Any:
+    variables = {old: relax.DataflowVar(name, old.ty) for old, name in names.items()}
+    return tvm_ffi.structural_map(function, [(relax.DataflowVar, lambda old: variables.get(old, old))])
+
+
+def _relax_functions(module: Any) -> list[Any]:
+    return [function for function in module.functions.values() if isinstance(function, relax.Function)]
+
+
+def _variables(function: Any) -> list[Any]:
+    return [variable for variable, _ in _bindings(function)]
+
+
+def _bindings(function: Any) -> list[tuple[Any, Any]]:
+    return [(binding.var, binding.value) for block in function.body.blocks for binding in block.bindings]
 
 
 def legalizers(profile: Profile) -> dict[str, Callable[[Any, Any], Any]]:

@@ -103,7 +103,7 @@ class _Reader:
         types = call.ty_args[0].fields if isinstance(call.ty_args[0], relax.TupleType) else [call.ty_args[0]]
         results = self._tensors(types)
         operands = tuple(self._operand(argument) for argument in arguments.fields)
-        step = Step(variable.name.split("__", 1)[-1], self._stage, name, operands, results, macs)
+        step = Step(_readable(variable.name), self._stage, name, operands, results, macs)
         self._program.steps.append(step)
         return results if isinstance(call.ty_args[0], relax.TupleType) else results[0]
 
@@ -138,3 +138,8 @@ class _Reader:
 def used_functions(steps: Sequence[Step]) -> list[str]:
     """Names of the C functions that steps call, each once, in order."""
     return list(dict.fromkeys(step.function for step in steps))
+
+
+def _readable(variable: str) -> str:
+    """A variable's name without its stage, and without what was added to tell it from others of the name."""
+    return variable.split("__", 1)[-1].rstrip("0123456789").rstrip("_") or variable

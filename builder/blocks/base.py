@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 import numpy as np
 
@@ -15,8 +15,41 @@ from container.manifest import StageRecord
 from container.tensors import TensorType
 from runefile.signatures import BlockUse, Parameter
 
-Emit = Callable[[Any, str], Any]
-"""Binds a Relax expression to a variable of the given name and returns the variable."""
+Array: TypeAlias = np.ndarray[Any, Any]
+
+
+class Emitter(Protocol):
+    """What a block writes its part of the Relax module with; `builder/blocks/emitter.py` is the real one.
+
+    Each method names what it emits, for the memory plan and the profile of a container.
+    """
+
+    def __call__(self, expression: Any, name: str) -> Any:
+        """Binds a Relax expression to a variable and returns the variable."""
+        ...
+
+    def elementwise(self, function: Callable[..., Any], inputs: Sequence[Any], name: str) -> Any:
+        """A tensor whose elements are `function` of the elements of the inputs, which have one shape.
+
+        It is fused with its neighbours.
+        """
+        ...
+
+    def kernel(
+        self, body: Callable[..., None], inputs: Sequence[Any], outputs: Sequence[TensorType], name: str
+    ) -> Sequence[Any]:
+        """A function in TIR (see `builder/tir.py`); `body` is given the buffers of the inputs and the outputs."""
+        ...
+
+    def c_function(
+        self, symbol: str, inputs: Sequence[Any], outputs: Sequence[TensorType], name: str
+    ) -> Sequence[Any]:
+        """A call of `int32_t symbol(inputs..., outputs...)` in C, which returns 0 or a `Failure`."""
+        ...
+
+
+class NoReference(Exception):
+    """A block has no NumPy meaning, so no golden vectors can be made for its pipeline."""
 
 
 class Block(ABC):
@@ -32,15 +65,25 @@ class Block(ABC):
 
     @abstractmethod
     def expressions(
-        self, emit: Emit, inputs: Sequence[Any], use: BlockUse, outputs: Sequence[TensorType]
+        self, emit: Emitter, inputs: Sequence[Any], use: BlockUse, outputs: Sequence[TensorType]
     ) -> Sequence[Any]:
-        """The block in Relax: a variable or expression for each output, text as bytes [..., width]."""
+        """The block in Relax: a variable for each output, text as bytes [..., width].
+
+        Shapes are those of the types, but that a scalar may come as one element.
+        """
 
     @abstractmethod
     def reference(
-        self, inputs: Sequence[np.ndarray[Any, Any]], use: BlockUse, outputs: Sequence[TensorType]
-    ) -> Sequence[np.ndarray[Any, Any]]:
-        """The same in NumPy, written apart from `expressions`: what golden vectors are made with."""
+        self, inputs: Sequence[Array], use: BlockUse, outputs: Sequence[TensorType]
+    ) -> Sequence[Array]:
+        """The same in NumPy, written apart from `expressions`: what golden vectors are made with.
+
+        Raises NoReference where there is none, ValueError where the block refuses these values.
+        """
+
+    def sources(self, use: BlockUse, outputs: Sequence[TensorType]) -> Sequence[str]:
+        """C text that the container's unit needs for this use; equal texts are taken once."""
+        return ()
 
 
 def use_of(stage: StageRecord) -> BlockUse:

@@ -55,7 +55,9 @@ def _import_operator(
     outputs = [graph.tensors[i] for i in operator.outputs]
 
     def bind(expression: Any) -> Any:
-        return emit(expression, f"{operator.name.lower()}_{operator.index}")
+        is_reshape = isinstance(expression, relax.Call) and expression.op.name == "relax.reshape"
+        name = "reshape" if is_reshape else operator.name.lower()
+        return emit(expression, f"{name}_{operator.index}_")
 
     try:
         reader = by_tflite_name().get(operator.name)

@@ -1,9 +1,7 @@
 """Mean over some axes.
 
-int8 with equal quantisation of input and output: the sum of the integers divided by their number, towards zero.
-int8 otherwise: M * (sum - n * x_zero) + y_zero, where M = scale_x / scale_y / n is one fixed-point number.
-Source: Mean and QuantizedMeanOrSum in tensorflow/lite/kernels/internal/reference/reduce.h, chosen between as in
-EvalIntegerMean of tensorflow/lite/micro/kernels/reduce_common.cc.
+int8: M * (sum - n * x_zero) + y_zero, where M = scale_x / scale_y / n is one fixed-point number.
+Source: QuantizedMeanOrSum in tensorflow/lite/kernels/internal/reference/reduce.h.
 float32: sum / n.
 """
 
@@ -59,8 +57,6 @@ class Mean(Operator):
 
 def _quantised(node: Node, count: int) -> dict[str, int | str]:
     (scale, zero), (output_scale, output_zero) = per_tensor(node.input(0)), per_tensor(node.output())
-    if (scale, zero) == (output_scale, output_zero):
-        return {"multiplier": 0}
     if output_scale <= 0.0:
         raise Unsupported(f"tensor {node.output().name!r} has the scale {output_scale}")
     multiplier, shift = quantize_multiplier(scale / output_scale)
@@ -77,12 +73,9 @@ def _quantised(node: Node, count: int) -> dict[str, int | str]:
 def _finish(call: Any, total: Any, count: int) -> Any:
     if dtype_of(call) == "float32":
         return total / tir.cast("float32", count)
-    multiplier = int(call.attrs["multiplier"])
-    if multiplier == 0:
-        return tir.truncated_divide(total, count)
+    parameters = (int(call.attrs[name]) for name in ("multiplier", "shift", "zero"))
     centred = total + int(call.attrs["offset"])
-    bounds = (int(call.attrs["zero"]), *INTEGER_RANGE["int8"])
-    return tir.call("int32", "rune_requantize", centred, multiplier, int(call.attrs["shift"]), *bounds)
+    return tir.call("int32", "rune_requantize", centred, *parameters, *INTEGER_RANGE["int8"])
 
 
 def normalised_axes(axes: Sequence[int], rank: int) -> list[int]:

@@ -1,0 +1,126 @@
+"""Runs a single model three ways: in both profiles of a container of ours, and in TensorFlow Lite Micro."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from tflite_micro import runtime as tflite_micro
+
+from builder.build import build_container
+from builder.golden import GoldenOptions
+from builder.importers import read_signature
+from container.abi import Profile
+from container.arrays import from_bytes, to_bytes
+from container.manifest import OutputReference, StageKind, StageRecord
+from container.sections import Container
+from container.tensors import TensorType
+from runefile.pipeline import ModelFile, TypedPipeline
+from runtime.application import Application
+
+Array = np.ndarray[Any, Any]
+Sample = Sequence[Array]
+NO_GOLDEN = GoldenOptions(samples=0)
+
+
+def model_pipeline(model: bytes, file: str = "model.tflite") -> TypedPipeline:
+    """Sensors for each input of a model, the model, and one OUT stage that takes all of its outputs."""
+    signature = read_signature(model, file, None)
+    inputs = tuple(port.type for port in signature.inputs)
+    outputs = tuple(port.type for port in signature.outputs)
+    sensors = tuple(
+        StageRecord(f"in{k}", StageKind.CAPABILITY, "RAW", outputs=(kind,), port=k)
+        for k, kind in enumerate(inputs)
+    )
+    stage = StageRecord(
+        "model",
+        StageKind.MODEL,
+        file,
+        inputs=tuple(OutputReference(sensor.name, 0) for sensor in sensors),
+        input_types=inputs,
+        outputs=outputs,
+    )
+    out = StageRecord(
+        "out",
+        StageKind.OUT,
+        "TENSOR",
+        inputs=tuple(OutputReference("model", k) for k in range(len(outputs))),
+        input_types=outputs,
+        port=0,
+    )
+    models = {"model": ModelFile(file, model, signature.format)}
+    return TypedPipeline("test", (*sensors, stage, out), models, {})
+
+
+def container_of(pipeline: TypedPipeline) -> Container:
+    return Container.parse(build_container(pipeline, golden=NO_GOLDEN))
+
+
+def run_ours(model: bytes, samples: Sequence[Sample]) -> dict[Profile, list[list[Array]]]:
+    """Outputs of each sample in each profile."""
+    container = container_of(model_pipeline(model))
+    return {profile: run_container(container, profile, samples) for profile in container.modules}
+
+
+def run_container(container: Container, profile: Profile, samples: Sequence[Sample]) -> list[list[Array]]:
+    """Outputs by port of each sample, inputs by port."""
+    sources = [s for s in container.manifest.stages if s.kind is StageKind.CAPABILITY]
+    kinds: list[TensorType] = [
+        kind for s in container.manifest.stages if s.kind is StageKind.OUT for kind in s.input_types
+    ]
+    results = []
+    with Application(container, profile=profile) as application:
+        for sample in samples:
+            inputs = {
+                stage.name: to_bytes(stage.outputs[0], value)
+                for stage, value in zip(sources, sample, strict=True)
+            }
+            outputs = application.infer(inputs).outputs
+            results.append([from_bytes(kind, outputs[port]) for port, kind in enumerate(kinds)])
+    return results
+
+
+def run_tflite_micro(model: bytes, samples: Sequence[Sample]) -> list[list[Array]]:
+    """The reference's outputs of each sample."""
+    count = len(read_signature(model, "model.tflite", None).outputs)
+    interpreter = tflite_micro.Interpreter.from_bytes(model, arena_size=16 << 20)
+    results = []
+    for sample in samples:
+        for position, value in enumerate(sample):
+            interpreter.set_input(value, position)
+        interpreter.invoke()
+        results.append([np.array(interpreter.get_output(k)) for k in range(count)])
+    return results
+
+
+def assert_equals_tflite_micro(model: bytes, samples: Sequence[Sample]) -> None:
+    """Integers equal to the last bit; floats within 1e-5 of the largest magnitude of the output."""
+    expected = run_tflite_micro(model, samples)
+    for profile, found in run_ours(model, samples).items():
+        for number, (ours, theirs) in enumerate(zip(found, expected, strict=True)):
+            for actual, wanted in zip(ours, theirs, strict=True):
+                message = f"{profile}, sample {number}"
+                if wanted.dtype.kind == "f":
+                    tolerance = 1e-5 * max(1e-30, float(np.abs(wanted).max()))
+                    np.testing.assert_allclose(actual, wanted, rtol=0, atol=tolerance, err_msg=message)
+                else:
+                    np.testing.assert_array_equal(actual, wanted, err_msg=message)
+
+
+def int8_samples(shapes: Sequence[Sequence[int]], seed: int, count: int = 8) -> list[list[Array]]:
+    """Random inputs, and the edges: all -128, all 127, all 0, and narrow bells around 0."""
+    generator = np.random.default_rng(seed)
+    samples = [
+        [generator.integers(-128, 128, shape, "int8", endpoint=False) for shape in shapes]
+        for _ in range(count)
+    ]
+    samples += [[np.full(shape, value, "int8") for shape in shapes] for value in (-128, 127, 0)]
+    bells = [[np.clip(generator.normal(0, 20, shape), -128, 127).astype("int8") for shape in shapes]]
+    return samples + bells
+
+
+def float_samples(shapes: Sequence[Sequence[int]], seed: int, count: int = 4) -> list[list[Array]]:
+    generator = np.random.default_rng(seed)
+    samples = [[generator.normal(0, 2, shape).astype("float32") for shape in shapes] for _ in range(count)]
+    return [*samples, [np.zeros(shape, "float32") for shape in shapes]]
