@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from container.manifest import StageKind
 from container.tensors import ElementType
-from runefile.scalars import Literal, ResourceName, Scalar, is_literal
+from runefile.scalars import Literal, ResourceName, Scalar
 from runefile.syntax import (
     Argument,
     DeclaredType,
@@ -29,7 +29,26 @@ _HARD_TEXTS = [
     "./a", "../a b", "a/b#c@d", "FROM", "RUN", "a\\\nb", "   ", "a # b", "a,", ",a", "\U0001f469\u200d", "\x7f",
 ]  # fmt: skip
 
-names = st.from_regex(r"[A-Za-z_][A-Za-z0-9_-]{0,8}", fullmatch=True)
+_NAMES = [
+    "a",
+    "b",
+    "n",
+    "y",
+    "no",
+    "on",
+    "x-y",
+    "x_y",
+    "_",
+    "A",
+    "serial",
+    "true",
+    "null",
+    "RUN",
+    "f32",
+    "a-",
+    "Z9",
+]
+names = st.sampled_from(_NAMES)
 characters = st.characters(exclude_categories=["Cs"])
 texts = st.sampled_from(_HARD_TEXTS) | st.text(characters, max_size=12)
 literals = (
@@ -43,12 +62,27 @@ values = scalars | st.lists(scalars, max_size=4).map(tuple)
 types = st.builds(
     DeclaredType, st.sampled_from(ElementType), st.lists(st.integers(1, 30), max_size=4).map(tuple)
 )
-picks = st.none() | st.integers(0, 12) | names | texts.filter(lambda text: bool(text) and not text.isdecimal())
+_ODD_PICKS = [
+    "StatefulPartitionedCall:0",
+    "a/b",
+    "a b",
+    'a"b',
+    "a.b",
+    "a\nb",
+    "(a)",
+    "a,b",
+    "#",
+    "$A",
+    "é",
+    "\\",
+    "0x1",
+]
+picks = st.none() | st.integers(0, 12) | names | st.sampled_from(_ODD_PICKS)
 
 
-def _ports(named: bool) -> st.SearchStrategy[tuple[Port, ...]]:
+def _ports(named: bool, maximum: int = 3) -> st.SearchStrategy[tuple[Port, ...]]:
     port = st.builds(Port, st.none() | types, st.none() | names if named else st.none())
-    return st.lists(port, max_size=3).map(simplified)
+    return st.lists(port, max_size=maximum).map(simplified)
 
 
 arguments = st.lists(st.builds(Argument, names, values), max_size=4).map(tuple)
@@ -67,9 +101,7 @@ def _stage(draw: st.DrawFn, name: str, stage_names: list[str]) -> Stage:
         target = draw(kind_name)
     inputs = st.lists(st.builds(Input, st.sampled_from(stage_names) | names, picks), max_size=3).map(tuple)
     computing = kind in (StageKind.PROC_BLOCK, StageKind.MODEL)
-    outputs = _ports(named=True)
-    if kind is StageKind.CAPABILITY:
-        outputs = outputs.filter(lambda ports: len(ports) < 2)
+    outputs = _ports(named=True, maximum=1 if kind is StageKind.CAPABILITY else 3)
     return Stage(
         name,
         kind,
@@ -81,18 +113,12 @@ def _stage(draw: st.DrawFn, name: str, stage_names: list[str]) -> Stage:
     )
 
 
-resources = st.builds(
-    Resource, names, st.sampled_from(ResourceKind), st.none() | texts, st.none() | texts
-)
+resources = st.builds(Resource, names, st.sampled_from(ResourceKind), st.none() | texts, st.none() | texts)
 
 
 @st.composite
 def documents(draw: st.DrawFn) -> Document:
     """Whole documents; inputs may name stages that do not exist, or form cycles."""
-    stage_names = draw(st.lists(names, unique=True, max_size=5))
+    stage_names = draw(st.lists(names, unique=True, max_size=4))
     stages = [draw(_stage(name, stage_names or ["a"])) for name in stage_names]
     return Document(draw(texts), tuple(stages), draw(st.lists(resources, max_size=2).map(tuple)))
-
-
-def is_number_as_text(value: Scalar) -> bool:
-    return isinstance(value, str) and is_literal(value)
