@@ -1,8 +1,8 @@
 """TIR functions to C functions, by TVM's `c` target.
 
-Every buffer parameter becomes a plain pointer; temporaries too large for the stack become further parameters, so
-that the memory plan decides where they lie; literals keep every bit.  There are no packed functions, no
-allocations and no TVM runtime in the result.
+Every buffer parameter becomes a plain pointer; temporaries too large for the stack become further
+parameters, so that the memory plan decides where they lie; literals keep every bit.  There are no packed
+functions, no allocations and no TVM runtime in the result.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def generate(functions: Mapping[str, Any]) -> dict[str, CFunction]:
 
 
 def _lowering() -> Any:
-    """TVM's own way from scheduled TIR to loops over flat buffers, without what serves its runtime or GPUs."""
+    """TVM's way from scheduled TIR to loops over flat buffers, without what serves its runtime or GPUs."""
     return tvm.ir.transform.Sequential(
         [
             s_tir.transform.CanonicalizeLoop(),
@@ -111,7 +111,7 @@ def _bytes(buffer: Any) -> int:
     count = 1
     for extent in buffer.ty.shape:
         count *= int(extent)
-    return count * tvm.DataType(str(buffer.ty.dtype)).bits // 8
+    return count * int(tvm.DataType(str(buffer.ty.dtype)).bits) // 8
 
 
 def _print(module: Any) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Independent engines: what computes the expected outputs of golden vectors.
 
-An engine runs in a process of its own: a model that makes it crash or hang costs the golden vectors, not the build.
+An engine runs in a process of its own: a model that makes it crash or hang costs the golden vectors, not the
+build.
 This file is also that process's program: `python -m builder.engines NAME`.
 """
 

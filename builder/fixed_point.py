@@ -42,12 +42,10 @@ def quantize_multiplier(real: float) -> tuple[int, int]:
 
 def round_half_away(value: float) -> int:
     """The nearest integer, ties away from zero, as C's `round`."""
-    return int(math.floor(abs(value) + 0.5)) * (1 if value >= 0 else -1)
+    return math.floor(abs(value) + 0.5) * (1 if value >= 0 else -1)
 
 
-def activation_range(
-    activation: str, scale: float, zero_point: int, dtype: str
-) -> tuple[int, int]:
+def activation_range(activation: str, scale: float, zero_point: int, dtype: str) -> tuple[int, int]:
     """Bounds of a quantised tensor after a fused activation (`NONE`, `RELU`, `RELU6`, `RELU_N1_TO_1`).
 
     Source: CalculateActivationRangeQuantized in tensorflow/lite/kernels/kernel_util.cc.
@@ -86,7 +84,8 @@ def rounding_shift_right(value: int, exponent: int) -> int:
 
 
 def exp_on_negative_values(value: int, integer_bits: int) -> int:
-    """exp of a fixed-point number <= 0 with `integer_bits` integer bits; the result has none, 31 fractional ones.
+    """exp of a fixed-point number <= 0 with `integer_bits` integer bits; the result has none, 31 fractional
+    ones.
 
     The part below 1/4 goes through a polynomial, every higher bit multiplies by a constant.
     Source: exp_on_negative_values in gemmlowp's fixedpoint.h.

@@ -87,7 +87,7 @@ def _samples(pipeline: TypedPipeline, options: GoldenOptions) -> list[tuple[str,
 
 
 def random_value(type_: TensorType, generator: np.random.Generator) -> Array:
-    """A tensor of a capability: integers over their whole range, floats standard normal, text printable ASCII."""
+    """A sample of a capability: integers over their range, floats standard normal, text printable ASCII."""
     if type_.element is ElementType.UTF8:
         return generator.integers(32, 127, type_.array_shape, "uint8")
     if type_.element.is_float:

@@ -39,8 +39,8 @@ def lower(module: Any, profile: Profile) -> Any:
 def fuse_operators(module: Any) -> Any:
     """TVM's FuseOps, after which each fused operator keeps the name of the variable it computes.
 
-    FuseOps calls its results `lv`, `lv1`...; but names tell stages apart.  The names that are gone are those of the
-    last operators of the groups, in the order of the groups.
+    FuseOps calls its results `lv`, `lv1`...; but names tell stages apart.  The names that are gone are those
+    of the last operators of the groups, in the order of the groups.
     """
     fused = relax.transform.FuseOps()(module)
     kept = {variable.name for function in _relax_functions(fused) for variable in _variables(function)}
@@ -86,7 +86,7 @@ def _legalizer(operator: Operator, profile: Profile) -> Callable[[Any, Any], Any
 
 
 def inline_fused(module: Any) -> Any:
-    """Computes the intermediate values of fused functions where they are used, so that they need no memory."""
+    """Computes the intermediate values of fused functions where they are used, without memory."""
     functions = {
         variable: _inline(function) if _is_scheduled(function) else function
         for variable, function in module.functions.items()

@@ -19,9 +19,44 @@ from builder.zig import TARGET, run_zig
 from container.errors import CompileError
 
 COMPILER_RT = frozenset(
-    "expf exp2f logf log2f log10f sinf cosf tanf floorf ceilf truncf roundf fmodf fmaf sqrtf fabsf "
-    "exp exp2 log log2 log10 sin cos tan floor ceil trunc round fmod fma sqrt fabs "
-    "memcpy memset memmove memcmp".split()
+    [
+        "expf",
+        "exp2f",
+        "logf",
+        "log2f",
+        "log10f",
+        "sinf",
+        "cosf",
+        "tanf",
+        "floorf",
+        "ceilf",
+        "truncf",
+        "roundf",
+        "fmodf",
+        "fmaf",
+        "sqrtf",
+        "fabsf",
+        "exp",
+        "exp2",
+        "log",
+        "log2",
+        "log10",
+        "sin",
+        "cos",
+        "tan",
+        "floor",
+        "ceil",
+        "trunc",
+        "round",
+        "fmod",
+        "fma",
+        "sqrt",
+        "fabs",
+        "memcpy",
+        "memset",
+        "memmove",
+        "memcmp",
+    ]
 )
 _MUSL_ERRORS = tuple(f"__math_{kind}" for kind in ("oflowf", "uflowf", "xflowf", "invalidf", "divzerof"))
 MUSL = {
@@ -76,7 +111,7 @@ def _cached(name: str, build: Callable[[Path, str], None]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as work:
         build(Path(work), name)
-        os.replace(Path(work) / name, path)
+        (Path(work) / name).replace(path)
     return path
 
 
@@ -90,4 +125,3 @@ def _zig_folder() -> Path:
     if spec is None or spec.origin is None:
         raise CompileError("the package `ziglang` is not installed", hint="pip install ziglang")
     return Path(spec.origin).parent
-

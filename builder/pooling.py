@@ -7,7 +7,7 @@ from typing import Any
 
 from builder import tir
 from builder.fixed_point import ACTIVATION_BOUNDS
-from builder.operators.base import Kernel, Node, Operator, dtype_of, shape_of
+from builder.operators.base import Kernel, Node, Operator, Unsupported, dtype_of, shape_of
 from builder.quantized import fused_activation, output_attributes
 from builder.window import Window, inside, taps, tflite_window
 from container.abi import Profile
@@ -31,8 +31,10 @@ class Pooling(Operator):
     def read_tflite(self, node: Node) -> Any:
         dtype, _ = node.require_dtype(("int8", "int8"), ("float32", "float32"))
         options = node.options("Pool2DOptions")
+        if not node.input(0).shape:
+            raise Unsupported("its input is a single number; NHWC is expected")
         kernel = (options.FilterHeight(), options.FilterWidth())
-        attributes = tflite_window(options, node.input(0).shape, kernel).attributes()
+        attributes = tflite_window(node, options, kernel, node.input(0).shape[-1]).attributes()
         activation = fused_activation(options)
         if dtype == "float32":
             attributes["activation"] = activation

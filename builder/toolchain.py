@@ -25,7 +25,10 @@ COMMON_FLAGS = (
     "-fno-ident",
     "-w",
 )
-PROFILE_FLAGS = {Profile.SIMD: ("-O3", "-msimd128"), Profile.MCU: ("-O2", "-fno-vectorize", "-fno-slp-vectorize")}
+PROFILE_FLAGS = {
+    Profile.SIMD: ("-O3", "-msimd128"),
+    Profile.MCU: ("-O2", "-fno-vectorize", "-fno-slp-vectorize"),
+}
 _PROLOGUE = re.compile(rb"\x23\x80\x80\x80\x80\x00\x41([\x80-\xff]{0,4}[\x00-\x7f])\x6b", re.DOTALL)
 """`global.get 0; i32.const N; i32.sub`: how LLVM takes N bytes of stack at a function's start."""
 
@@ -43,7 +46,7 @@ class Module:
 
 
 def compile_unit(source: str, profile: Profile) -> Module:
-    """Compiles and links one unit.  Raises CompileError with the compiler's words when it does not compile."""
+    """Compiles and links one unit.  Raises CompileError with the compiler's words when that fails."""
     with tempfile.TemporaryDirectory(prefix="rune-") as folder:
         work = Path(folder)
         (work / "unit.c").write_text(source, encoding="utf-8")
@@ -125,12 +128,16 @@ def _unsigned_leb(data: bytes, position: int) -> tuple[int, int]:
 
 def _section_size(memory_map: str, section: str) -> int:
     """Bytes of an output section, by LLD's map: address, offset, size, then the name."""
-    found = re.search(rf"^ *[0-9a-f]+ +[0-9a-f]+ +([0-9a-f]+) {re.escape(section)}$", memory_map, re.MULTILINE)
+    found = re.search(
+        rf"^ *[0-9a-f]+ +[0-9a-f]+ +([0-9a-f]+) {re.escape(section)}$", memory_map, re.MULTILINE
+    )
     return int(found[1], 16) if found else 0
 
 
 def _symbol_address(memory_map: str, symbol: str) -> int:
-    found = re.search(rf"^ *([0-9a-f]+) +[0-9a-f-]+ +[0-9a-f]+ +{re.escape(symbol)}$", memory_map, re.MULTILINE)
+    found = re.search(
+        rf"^ *([0-9a-f]+) +[0-9a-f-]+ +[0-9a-f]+ +{re.escape(symbol)}$", memory_map, re.MULTILINE
+    )
     if found is None:
         raise ValueError(f"the linker's map does not name {symbol}")
     return int(found[1], 16)

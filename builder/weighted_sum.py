@@ -6,13 +6,14 @@ Reading them, and the loop over output elements around each sum.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from builder import tir
 from builder.fixed_point import ACTIVATION_BOUNDS
 from builder.operators.base import Kernel, Node, Operator, constant, dtype_of, shape_of
 from builder.quantized import (
+    Multipliers,
     accumulator_multipliers,
     bias_constant,
     fused_activation,
@@ -60,7 +61,7 @@ class WeightedSum(Operator):
     def accumulate(
         self, call: Any, arithmetic: Arithmetic, buffers: tuple[Any, Any], position: Any, total: tir.Cell
     ) -> None:
-        """Adds to `total` the products of the output element at `position`, whose last index is the channel."""
+        """Adds to `total` the products of the output element at `position`; its last index is the channel."""
 
     def read_tflite(self, node: Node) -> Any:
         return self.read(node, node.value(0), node.output().shape)
@@ -76,12 +77,16 @@ class WeightedSum(Operator):
         if dtypes[0] == "float32":
             arguments = [x, constant(weights), bias_constant(node, 2, channels, "float32")]
             attributes["activation"] = activation
-        else:
-            bias = bias_constant(node, 2, channels, "int32")
-            multipliers = accumulator_multipliers(node, channels)
-            arguments = [x, constant(weights), bias, *multipliers.constants()]
-            attributes.update(output_attributes(node, activation))
-        return self.call(arguments, attributes, shape, dtypes[0])
+            return self.call(arguments, attributes, shape, dtypes[0])
+        arguments = [x, constant(weights), bias_constant(node, 2, channels, "int32")]
+        multipliers = accumulator_multipliers(node, channels)
+        return self.integer(arguments, multipliers, {**attributes, **output_attributes(node, activation)}, shape)
+
+    def integer(
+        self, arguments: list[Any], multipliers: Multipliers, attributes: dict[str, int | str], shape: Sequence[int]
+    ) -> Any:
+        """The int8 call on input, weights and bias; `attributes` has the geometry, zero points and bounds."""
+        return self.call([*arguments, *multipliers.constants()], attributes, shape, "int8")
 
     def lower(self, call: Any, profile: Profile) -> Kernel:
         arithmetic = Arithmetic(call)

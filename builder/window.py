@@ -1,4 +1,4 @@
-"""Sliding windows over images, as convolutions and poolings share them: geometry, and loops without padding."""
+"""Sliding windows over images, as convolutions and poolings share them: geometry, loops without padding."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 import tflite
 
 from builder import tir
-from builder.operators.base import Unsupported
+from builder.operators.base import Node, Unsupported
 
 
 @dataclass(frozen=True)
 class Window:
-    """Where a window's taps lie: output (y, x), tap (i, j) reads input (y * stride - pad + i * dilation, ...)."""
+    """Where a window's taps lie: output y, tap i reads input y * stride - pad + i * dilation; so for x, j."""
 
     kernel_height: int
     kernel_width: int
@@ -34,13 +34,18 @@ class Window:
         return asdict(self)
 
 
-def tflite_window(options: Any, input_shape: tuple[int, ...], kernel: tuple[int, ...]) -> Window:
-    """The window of a Conv2D, DepthwiseConv2D or Pool2D options table over an NHWC input.
+def tflite_window(node: Node, options: Any, kernel: tuple[int, ...], channels: int) -> Window:
+    """The window of a Conv2D, DepthwiseConv2D or Pool2D options table over input 0, which is NHWC.
 
-    Source of the padding: ComputePaddingHeightWidth in tensorflow/lite/kernels/padding.h.
+    Source of the padding and the output's size: ComputePaddingHeightWidth in
+    tensorflow/lite/kernels/padding.h.
+    Raises Unsupported when the output's shape does not follow.
     """
+    input_shape = node.input(0).shape
     if len(input_shape) != 4 or len(kernel) != 2:
-        raise Unsupported(f"an input of {list(input_shape)} under a window of {list(kernel)}; NHWC is expected")
+        raise Unsupported(
+            f"an input of {list(input_shape)} under a window of {list(kernel)}; NHWC is expected"
+        )
     strides = (options.StrideH(), options.StrideW())
     dilations = (
         (options.DilationHFactor(), options.DilationWFactor())
@@ -50,10 +55,12 @@ def tflite_window(options: Any, input_shape: tuple[int, ...], kernel: tuple[int,
     if min(*strides, *dilations, *kernel) < 1:
         raise Unsupported(f"stride {strides}, dilation {dilations}, kernel {kernel}: all must be positive")
     same = options.Padding() == tflite.Padding.SAME
-    pads = [
-        same_padding(size, extent, stride, dilation) if same else 0
-        for size, extent, stride, dilation in zip(input_shape[1:3], kernel, strides, dilations, strict=True)
-    ]
+    pads, sizes = [], []
+    for size, extent, stride, dilation in zip(input_shape[1:3], kernel, strides, dilations, strict=True):
+        pads.append(same_padding(size, extent, stride, dilation) if same else 0)
+        span = 1 if same else (extent - 1) * dilation + 1
+        sizes.append(max(-(-(size - span + 1) // stride), 0))
+    node.require_output_shape(input_shape[0], *sizes, channels)
     return Window(*kernel, *strides, *dilations, *pads)
 
 

@@ -26,7 +26,5 @@ def raise_problems(file: str, stage: str, problems: Sequence[Problem]) -> None:
     if not problems:
         return
     lines = [f"stage `{stage}`: {file} cannot be compiled:"]
-    lines += [
-        f"  operator {p.operator} (node {p.node}, output {p.tensors}): {p.reason}" for p in problems
-    ]
+    lines += [f"  operator {p.operator} (node {p.node}, output {p.tensors}): {p.reason}" for p in problems]
     raise CompileError("\n".join(lines), hint=next((p.hint for p in problems if p.hint), None))

@@ -1,4 +1,4 @@
-"""TensorFlow Lite models into Relax: every operator reads itself (`builder/operators`), this walks the graph."""
+"""TensorFlow Lite models into Relax: operators read themselves (`builder/operators`)."""
 
 from __future__ import annotations
 

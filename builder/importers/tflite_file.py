@@ -24,7 +24,8 @@ MAXIMUM_ELEMENTS = 1 << 28
 """No tensor of a model for small machines comes near; larger ones are refused as damage."""
 
 _READ_FAULTS = (
-    struct.error, IndexError, KeyError, ValueError, TypeError, AttributeError, OverflowError, UnicodeDecodeError
+    struct.error, IndexError, KeyError, ValueError, TypeError, AttributeError, OverflowError,
+    UnicodeDecodeError
 )  # fmt: skip
 """What the generated reader raises when it follows an offset out of the file."""
 
@@ -75,7 +76,7 @@ def read_subgraphs(data: bytes, file: str) -> tuple[Subgraph, ...]:
     """All subgraphs of a model.  Raises CompileError when the data is no sound TensorFlow Lite model."""
     if len(data) < 8 or data[4:8] != FILE_IDENTIFIER:
         raise CompileError(
-            f"{file}: not a TensorFlow Lite model: bytes 4 to 8 are {data[4:8]!r}, expected {FILE_IDENTIFIER!r}",
+            f"{file}: not a TensorFlow Lite model: bytes 4 to 8 are {data[4:8]!r}, not {FILE_IDENTIFIER!r}",
             hint="a model file ends in .tflite or .onnx; check that the file was downloaded whole",
         )
     with damage_as_compile_error(file):
@@ -147,7 +148,9 @@ class _Reader:
             raise ValueError(f"tensor {index} has {len(scales)} scales along axis {axis} of {list(shape)}")
         return Quantization(scales, zeros, axis)
 
-    def _data(self, index: int, buffer: int, dtype: str, shape: tuple[int, ...]) -> np.ndarray[Any, Any] | None:
+    def _data(
+        self, index: int, buffer: int, dtype: str, shape: tuple[int, ...]
+    ) -> np.ndarray[Any, Any] | None:
         if not 0 <= buffer < self._model.BuffersLength():
             raise ValueError(f"tensor {index} points at buffer {buffer}")
         raw = self._model.Buffers(buffer)

@@ -16,8 +16,7 @@ def by_name() -> Mapping[str, Operator]:
     operators: dict[str, Operator] = {}
     for module in sorted(pkgutil.iter_modules(__path__), key=lambda found: found.name):
         importlib.import_module(f"{__name__}.{module.name}")
-    for kind in sorted(_subclasses(Operator), key=lambda kind: kind.__module__):
-        operator = kind()
+    for operator in _operators():
         operator.register()
         operators[f"rune.{operator.name}"] = operator
     return operators
@@ -29,11 +28,12 @@ def by_tflite_name() -> Mapping[str, Operator]:
     return {name: operator for operator in by_name().values() for name in operator.tflite}
 
 
-def _subclasses(kind: type[Operator]) -> set[type[Operator]]:
-    """Concrete operators below `kind`; shared bases leave `name` unset."""
-    found: set[type[Operator]] = set()
-    for subclass in kind.__subclasses__():
-        found |= _subclasses(subclass)
-        if "name" in vars(subclass):
-            found.add(subclass)
+def _operators() -> list[Operator]:
+    """One of each concrete operator; the bases that several share leave `name` unset."""
+    kinds: list[type[Operator]] = Operator.__subclasses__()
+    found = []
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+        if "name" in vars(kind):
+            found.append(kind())
     return found

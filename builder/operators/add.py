@@ -1,15 +1,17 @@
 """Element-wise sum with broadcasting.
 
-int8: both inputs are shifted left by 20 bits and brought to twice the larger of their scales, summed, and brought
-to the output's scale, each step with the two roundings of `rune_multiply`.
-Source: tensorflow/lite/kernels/internal/reference/integer_ops/add.h and the Prepare of micro/kernels/add_common.cc.
-float32: clamp(a + b).
+int8: both inputs are shifted left by 20 bits and brought to twice the larger of their scales, summed, and
+brought to the output's scale, each step with the two roundings of `rune_multiply`.
+Source: tensorflow/lite/kernels/internal/reference/integer_ops/add.h and the Prepare of
+micro/kernels/add_common.cc. float32: clamp(a + b).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from builder import tir
 from builder.fixed_point import ACTIVATION_BOUNDS, activation_range, quantize_multiplier
@@ -29,10 +31,13 @@ class Add(Operator):
         dtype, _, _ = node.require_dtype(("int8", "int8", "int8"), ("float32", "float32", "float32"))
         options = node.operator.options("AddOptions")
         activation = fused_activation(options) if options is not None else "NONE"
-        attributes = {"activation": activation} if dtype == "float32" else _quantised(node, activation)
-        shape = node.output().shape
-        for position in (0, 1):
-            _check_broadcast(node.input(position).shape, shape)
+        if dtype == "float32":
+            attributes: dict[str, int | str] = {"activation": activation}
+        else:
+            scales = (per_tensor(node.input(0)), per_tensor(node.input(1)), per_tensor(node.output()))
+            attributes = quantised(*scales, activation_range(activation, *scales[2], "int8"))
+        shape = broadcast_shapes(node.input(0).shape, node.input(1).shape)
+        node.require_output_shape(*shape)
         return self.call([node.value(0), node.value(1)], attributes, shape, dtype)
 
     def lower(self, call: Any, profile: Profile) -> Kernel:
@@ -51,11 +56,12 @@ class Add(Operator):
         return Kernel(tir.kernel(buffers, body), call.args)
 
 
-def _quantised(node: Node, activation: str) -> dict[str, int | str]:
-    (scale_a, zero_a), (scale_b, zero_b) = per_tensor(node.input(0)), per_tensor(node.input(1))
-    scale, zero = per_tensor(node.output())
+def quantised(
+    a: tuple[float, int], b: tuple[float, int], y: tuple[float, int], bounds: tuple[int, int]
+) -> dict[str, int | str]:
+    """Attributes of the int8 call, from (scale, zero point) of both inputs and the result, and its bounds."""
+    (scale_a, zero_a), (scale_b, zero_b), (scale, zero), (low, high) = a, b, y, bounds
     twice_largest = 2 * max(scale_a, scale_b)
-    low, high = activation_range(activation, scale, zero, "int8")
     attributes: dict[str, int | str] = {"zero_a": zero_a, "zero_b": zero_b, "zero": zero, "low": low, "high": high}
     for name, real in (
         ("a", scale_a / twice_largest),
@@ -81,12 +87,12 @@ def _add_float32(attributes: Any, a: Any, b: Any) -> Any:
     return tir.clamp(a + b, *ACTIVATION_BOUNDS[str(attributes["activation"])])
 
 
-def _check_broadcast(shape: Sequence[int], result: Sequence[int]) -> None:
-    aligned = list(result)[len(result) - len(shape) :]
-    if len(shape) > len(result) or any(
-        a not in (1, b) for a, b in zip(shape, aligned, strict=True)
-    ):
-        raise Unsupported(f"an input of {list(shape)} does not broadcast to {list(result)}")
+def broadcast_shapes(a: Sequence[int], b: Sequence[int]) -> tuple[int, ...]:
+    """The shape two tensors broadcast to, by NumPy's rules.  Raises Unsupported."""
+    try:
+        return tuple(int(size) for size in np.broadcast_shapes(tuple(a), tuple(b)))
+    except ValueError as fault:
+        raise Unsupported(f"inputs of {list(a)} and {list(b)} do not broadcast") from fault
 
 
 def broadcast(shape: Sequence[int], position: Sequence[Any]) -> tuple[Any, ...]:

@@ -1,4 +1,5 @@
-"""What an operator is: one file that reads it from TensorFlow Lite, states its exact meaning and makes its kernels.
+"""What an operator is: one file that reads it from TensorFlow Lite, states its exact meaning and makes its
+kernels.
 
 In the Relax module an operator is a call of `rune.NAME` with constant attributes; nothing of a profile is in
 it yet, so graph passes see whole operators.  Lowering then asks the operator for the kernel of one profile: a
@@ -23,7 +24,7 @@ from container.tensors import Quantization
 
 
 class Unsupported(Exception):
-    """An operator, or the way a model uses it, that cannot be compiled; the message says what is supported."""
+    """An operator, or a use of it, that cannot be compiled; the message says what is supported."""
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
@@ -91,6 +92,14 @@ class Node:
         if tensor.data is None:
             raise Unsupported(f"input {position}, tensor {tensor.name!r}, must be a constant")
         return tensor.data
+
+    def require_output_shape(self, *shape: int) -> None:
+        """Raises Unsupported unless the file gives output 0 the shape that the operator computes."""
+        if self.output().shape != shape:
+            raise Unsupported(
+                f"the file says that its output {self.output().name!r} is {list(self.output().shape)}, "
+                f"but from its inputs follows {list(shape)}"
+            )
 
     def require_dtype(self, *combinations: tuple[str, ...]) -> tuple[str, ...]:
         """The dtypes of (input 0, output 0), or longer as given, which must be one of `combinations`."""

@@ -1,4 +1,5 @@
-"""Two-dimensional convolution over NHWC images with OHWI weights, grouped where the input is deeper than a filter.
+"""Two-dimensional convolution over NHWC images with OHWI weights, grouped where the input is deeper than a
+filter.
 
 int8: y = clamp(M[o] * (b[o] + sum((x - x_zero) * w)) + y_zero), with the two roundings of `rune_multiply` and
 M[o] = scale_x * scale_w[o] / scale_y; taps that fall outside of the image add nothing.
@@ -24,10 +25,14 @@ class Conv2D(WeightedSum):
 
     def geometry(self, node: Node, options: Any) -> dict[str, int | str]:
         weights, shape = node.constant(1).shape, node.input(0).shape
-        window = tflite_window(options, shape, weights[1:3])
+        if len(weights) != 4:
+            raise Unsupported(f"weights of the shape {list(weights)}; four dimensions are expected")
+        window = tflite_window(node, options, weights[1:3], weights[0])
         filters, depth = weights[0], weights[3]
         if depth < 1 or shape[3] % depth or filters % (shape[3] // depth):
-            raise Unsupported(f"weights {list(weights)} do not part an input of {shape[3]} channels into groups")
+            raise Unsupported(
+                f"weights {list(weights)} do not part an input of {shape[3]} channels into groups"
+            )
         return window.attributes()
 
     def macs(self, call: Any) -> int:

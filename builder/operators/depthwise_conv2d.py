@@ -1,4 +1,5 @@
-"""Depthwise convolution over NHWC images: each input channel has `multiplier` filters of its own (weights 1HWO).
+"""Depthwise convolution over NHWC images: each input channel has `multiplier` filters of its own (weights
+1HWO).
 
 int8: output channel o reads input channel o // multiplier; rounding as in `conv2d`.
 Source: tensorflow/lite/kernels/internal/reference/integer_ops/depthwise_conv.h, DepthwiseConvPerChannel.
@@ -23,7 +24,9 @@ class DepthwiseConv2D(WeightedSum):
 
     def geometry(self, node: Node, options: Any) -> dict[str, int | str]:
         weights, shape = node.constant(1).shape, node.input(0).shape
-        window = tflite_window(options, shape, weights[1:3])
+        if len(weights) != 4:
+            raise Unsupported(f"weights of the shape {list(weights)}; four dimensions are expected")
+        window = tflite_window(node, options, weights[1:3], weights[3])
         if weights[0] != 1 or shape[3] < 1 or weights[3] % shape[3]:
             raise Unsupported(f"weights {list(weights)} on an input of {shape[3]} channels")
         return window.attributes()

@@ -19,6 +19,7 @@ class Dequantize(Operator):
 
     def read_tflite(self, node: Node) -> Any:
         node.require_dtype(("int8", "float32"))
+        node.require_output_shape(*node.input(0).shape)
         return self.from_integers(node.value(0), *per_tensor(node.input(0)))
 
     def from_integers(self, x: Any, scale: float, zero: int) -> Any:

@@ -1,4 +1,5 @@
-"""Fully connected layer: the input, whatever its rank, is rows of as many values as the weights [units, depth] have.
+"""Fully connected layer: the input, whatever its rank, is rows of as many values as the weights [units,
+depth] have.
 
 int8: y = clamp(M * (b[o] + sum((x - x_zero) * w)) + y_zero), M per tensor or per unit, rounded twice as in
 TensorFlow Lite Micro (LiteRT's own reference rounds once and differs in the last bit).

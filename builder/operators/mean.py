@@ -56,17 +56,24 @@ class Mean(Operator):
 
 
 def _quantised(node: Node, count: int) -> dict[str, int | str]:
-    (scale, zero), (output_scale, output_zero) = per_tensor(node.input(0)), per_tensor(node.output())
-    if output_scale <= 0.0:
-        raise Unsupported(f"tensor {node.output().name!r} has the scale {output_scale}")
-    multiplier, shift = quantize_multiplier(scale / output_scale)
+    source, target = per_tensor(node.input(0)), per_tensor(node.output())
+    if source == target:
+        return {"multiplier": 0}
+    if target[0] <= 0.0:
+        raise Unsupported(f"tensor {node.output().name!r} has the scale {target[0]}")
+    return rescaled_mean(source, target, count)
+
+
+def rescaled_mean(source: tuple[float, int], target: tuple[float, int], count: int) -> dict[str, int | str]:
+    """Attributes of the int8 mean of `count` elements between two (scale, zero point)."""
+    multiplier, shift = quantize_multiplier(source[0] / target[0])
     # Division by the count goes into the multiplier, with as many bits kept as its size allows.
     extra = min(count.bit_length() - 1, 32, 31 + shift)
     return {
         "multiplier": (multiplier << extra) // count,
         "shift": shift - extra,
-        "offset": -zero * count,
-        "zero": output_zero,
+        "offset": -source[1] * count,
+        "zero": target[1],
     }
 
 

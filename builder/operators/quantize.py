@@ -1,7 +1,7 @@
 """To a quantised tensor, from float32 or from other quantisation parameters.
 
-float32 to int8: clamp(round(x / scale) + zero), ties away from zero.
-Source: AffineQuantize in tensorflow/lite/kernels/internal/reference/quantize.h.
+float32 to int8: clamp(round(x / scale) + zero), ties away from zero in TensorFlow Lite, to even in ONNX.
+Source: AffineQuantize in tensorflow/lite/kernels/internal/reference/quantize.h; QuantizeLinear of ONNX.
 int8 to int8: clamp(M * (x - x_zero) + y_zero), M = scale_x / scale_y.
 Source: Requantize in tensorflow/lite/kernels/internal/reference/requantize.h.
 """
@@ -23,6 +23,7 @@ class Quantize(Operator):
 
     def read_tflite(self, node: Node) -> Any:
         source, _ = node.require_dtype(("float32", "int8"), ("int8", "int8"))
+        node.require_output_shape(*node.input(0).shape)
         scale, zero = per_tensor(node.output())
         if scale <= 0.0:
             raise Unsupported(f"tensor {node.output().name!r} has the scale {scale}")
@@ -31,9 +32,10 @@ class Quantize(Operator):
         input_scale, input_zero = per_tensor(node.input(0))
         return self.rescale(node.value(0), (input_scale, input_zero), (scale, zero), "int8")
 
-    def from_float(self, x: Any, scale: float, zero: int, dtype: str) -> Any:
-        """float32 to integers of `dtype`."""
-        return self.call([x], {"scale": float32_bits(scale), "zero": zero}, shape_of(x), dtype)
+    def from_float(self, x: Any, scale: float, zero: int, dtype: str, ties: str = "away") -> Any:
+        """float32 to integers of `dtype`, ties rounded `away` from zero or to `even`."""
+        attributes: dict[str, int | str] = {"scale": float32_bits(scale), "zero": zero, "ties": ties}
+        return self.call([x], attributes, shape_of(x), dtype)
 
     def rescale(self, x: Any, source: tuple[float, int], target: tuple[float, int], dtype: str) -> Any:
         """Integers of one (scale, zero point) to integers of another."""
@@ -50,7 +52,11 @@ class Quantize(Operator):
                 value = x[position]
                 if source == "float32":
                     result = tir.call(
-                        "int32", "rune_quantize_f32", value, tir.float32_literal(int(call.attrs["scale"])), *bounds
+                        "int32",
+                        "rune_quantize_f32",
+                        value,
+                        tir.float32_literal(int(call.attrs["scale"])),
+                        *bounds,
                     )
                 else:
                     centred = tir.cast("int32", value) - int(call.attrs["input_zero"])

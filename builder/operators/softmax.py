@@ -1,6 +1,7 @@
 """Softmax along the last axis.
 
-int8: exponentials come from a table of one entry for each distance from the largest input, in fixed point with
+int8: exponentials come from a table of one entry for each distance from the largest input, in fixed point
+with
 0 integer bits; their sum has 12 integer bits; its reciprocal takes three Newton steps (`rune_reciprocal`).
 The result's scale is 1/256 and its zero point -128.
 Source: Softmax in tensorflow/lite/kernels/internal/reference/softmax.h, with the arithmetic of gemmlowp's
@@ -17,7 +18,16 @@ import numpy as np
 
 from builder import tir
 from builder.fixed_point import exp_on_negative_values, quantize_multiplier, saturating_doubling_high_multiply
-from builder.operators.base import Kernel, Node, Operator, Unsupported, constant, dtype_of, per_tensor, shape_of
+from builder.operators.base import (
+    Kernel,
+    Node,
+    Operator,
+    Unsupported,
+    constant,
+    dtype_of,
+    per_tensor,
+    shape_of,
+)
 from builder.operators.quantize import float32_bits
 from container.abi import Profile
 
@@ -31,11 +41,14 @@ class Softmax(Operator):
 
     def read_tflite(self, node: Node) -> Any:
         dtype, _ = node.require_dtype(("int8", "int8"), ("float32", "float32"))
+        node.require_output_shape(*node.input(0).shape)
         beta = float(node.options("SoftmaxOptions").Beta())
         if dtype == "float32":
             return self.call([node.value(0)], {"beta": float32_bits(beta)}, node.output().shape, dtype)
         if per_tensor(node.output()) != (1 / 256, -128):
-            raise Unsupported(f"a result with {node.output().quantization}; expected scale 1/256, zero point -128")
+            raise Unsupported(
+                f"a result with {node.output().quantization}; expected scale 1/256, zero point -128"
+            )
         return self.quantised(node.value(0), beta, per_tensor(node.input(0))[0])
 
     def quantised(self, x: Any, beta: float, scale: float) -> Any:
@@ -80,7 +93,8 @@ def _float32(call: Any, rows: int, depth: int) -> Any:
 
 
 def exponential_table(beta: float, scale: float) -> np.ndarray[Any, Any]:
-    """int32[256]: exp(-beta * scale * d) for d = 0..255 as fixed point with 31 fractional bits; 0 where too small.
+    """int32[256]: exp(-beta * scale * d) for d = 0..255 as fixed point with 31 fractional bits; 0 where too
+    small.
 
     Source of the scaling: PreprocessSoftmaxScaling and CalculateInputRadius in
     tensorflow/lite/kernels/internal/quantization_util.cc.

@@ -1,4 +1,4 @@
-"""Integer operators equal TensorFlow Lite Micro to the last bit, over random shapes, scales and zero points."""
+"""Integer operators equal TensorFlow Lite Micro to the last bit, over random shapes and scales."""
 
 from __future__ import annotations
 
@@ -50,9 +50,7 @@ def windows(draw: st.DrawFn) -> dict[str, Any]:
 def output_shape(window: dict[str, Any], channels: int) -> tuple[int, ...]:
     sizes = [
         output_size(*values, window["padding"])
-        for values in zip(
-            window["size"], window["kernel"], window["stride"], window["dilation"], strict=True
-        )
+        for values in zip(window["size"], window["kernel"], window["stride"], window["dilation"], strict=True)
     ]
     return (1, *sizes, channels)
 
@@ -88,7 +86,13 @@ def weighted_graph(
 @few
 @given(windows(), QUANTIZATIONS, QUANTIZATIONS, ACTIVATIONS, st.integers(1, 5), st.integers(1, 6), SEEDS)
 def test_conv2d(
-    window: dict[str, Any], x_q: Quantization, y_q: Quantization, act: str, depth: int, filters: int, seed: int
+    window: dict[str, Any],
+    x_q: Quantization,
+    y_q: Quantization,
+    act: str,
+    depth: int,
+    filters: int,
+    seed: int,
 ) -> None:
     generator = np.random.default_rng(seed)
     x_shape = (1, *window["size"], depth)
@@ -201,7 +205,13 @@ def test_pooling(
 
 
 @few
-@given(st.sampled_from([(1, 2), (1,), (3,), (0, 1, 2, 3), (2, 3)]), QUANTIZATIONS, QUANTIZATIONS, st.booleans(), SEEDS)
+@given(
+    st.sampled_from([(1, 2), (1,), (3,), (0, 1, 2, 3), (2, 3)]),
+    QUANTIZATIONS,
+    QUANTIZATIONS,
+    st.booleans(),
+    SEEDS,
+)
 def test_mean(axes: tuple[int, ...], x_q: Quantization, y_q: Quantization, same: bool, seed: int) -> None:
     shape = (1, 5, 4, 3)
     kept = tuple(1 if axis in axes else size for axis, size in enumerate(shape))
@@ -215,7 +225,9 @@ def test_mean(axes: tuple[int, ...], x_q: Quantization, y_q: Quantization, same:
 
 @few
 @given(
-    st.sampled_from([((1, 3, 4, 5), (1, 3, 4, 5)), ((1, 3, 4, 5), (1, 1, 1, 5)), ((1, 1), (1, 7)), ((6,), (6,))]),
+    st.sampled_from(
+        [((1, 3, 4, 5), (1, 3, 4, 5)), ((1, 3, 4, 5), (1, 1, 1, 5)), ((1, 1), (1, 7)), ((6,), (6,))]
+    ),
     QUANTIZATIONS,
     QUANTIZATIONS,
     QUANTIZATIONS,
@@ -240,7 +252,12 @@ def test_add(
 
 
 @few
-@given(st.floats(0.01, 1.0).map(lambda value: float(np.float32(value))), st.sampled_from([1.0, 0.5, 2.0]), st.integers(1, 20), SEEDS)
+@given(
+    st.floats(0.01, 1.0).map(lambda value: float(np.float32(value))),
+    st.sampled_from([1.0, 0.5, 2.0]),
+    st.integers(1, 20),
+    SEEDS,
+)
 def test_softmax(scale: float, beta: float, depth: int, seed: int) -> None:
     shape = (3, depth)
     graph = Graph("softmax")
