@@ -42,7 +42,9 @@ def open_accel(stage: StageRecord, path: Path) -> SensorSource:
 def _size(stage: StageRecord) -> tuple[int, int]:
     """Readings of one inference, and axes of a reading."""
     kind = stage.outputs[0]
-    readings = argument(stage, "n", int) or argument(stage, "samples", int)
+    readings = next(
+        (count for name in ("n", "samples") if (count := argument(stage, name, int)) is not None), None
+    )
     if readings is None:
         axes = kind.squeezed[-1] if len(kind.squeezed) > 1 else AXES
         readings = kind.count // axes

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from container.arrays import Array, to_bytes
-from container.errors import ContainerError
+from container.errors import ContainerError, SensorError
 from container.files import read_bounded
 from container.manifest import StageRecord
 from container.tensors import ElementType, TensorType
@@ -64,6 +64,8 @@ def open_image(stage: StageRecord, path: Path) -> SensorSource:
 def layout_of(stage: StageRecord) -> Layout:
     """What type and arguments of an IMAGE capability mean.  Raises ContainerError when nothing."""
     kind = stage.outputs[0]
+    if kind.element is ElementType.UTF8:
+        raise ContainerError(f"`{stage.name}`: IMAGE gives numbers, not {kind}")
     text = argument(stage, "pixel_format", str)
     pixel_format = text.rsplit("::", 1)[-1].upper() if text else None
     if pixel_format is not None and pixel_format not in _CHANNELS:
@@ -121,14 +123,17 @@ def _read(path: Path) -> Image:
             image = Image.open(io.BytesIO(data), formats=formats)
     except UnidentifiedImageError:
         raise unfit(path, "is no picture of a known format", hint="PNG and JPEG are understood") from None
+    except Image.DecompressionBombError:
+        raise _too_large(path) from None
     except Exception as error:  # The readers of some formats let out whatever they meet.
         raise unfit(path, f"is a damaged picture: {str(error)[:120]}") from None
     if image.width * image.height > MAXIMUM_PIXELS:
-        raise unfit(
-            path,
-            f"is {image.width:,} x {image.height:,} pixels; the most that is read is {MAXIMUM_PIXELS:,}",
-        )
+        raise _too_large(path)
     return image
+
+
+def _too_large(path: Path) -> SensorError:
+    return unfit(path, f"has more than {MAXIMUM_PIXELS:,} pixels, the most that is read")
 
 
 def _pixels(image: Image, layout: Layout) -> Array:
