@@ -1,21 +1,25 @@
 """One Relax module for a whole pipeline: proc blocks and models alike, from the sensors to the outputs.
 
-The function `main` takes a tensor for each capability and returns one for each input of each OUT stage, in the
-order of their ports.  Every variable's name begins with the number of its stage (`s3__conv2d_0`), which is how
-later steps know to which stage an operator belongs.
+The function `main` takes a tensor for each capability and returns one for each input of each OUT stage, in
+the order of their ports.  Every variable's name begins with the number of its stage (`s3__conv2d_0`), which
+is how later steps know to which stage an operator belongs.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tvm import relax
 
+from builder.block_emitter import RelaxEmitter, block_shape
 from builder.blocks.base import Block, use_of
 from builder.importers import ONNX
 from builder.importers.tflite import import_model as import_tflite
+from builder.operators import by_name
+from builder.operators.base import Unsupported
 from container.errors import CompileError
 from container.manifest import OutputReference, StageKind, StageRecord
 from container.tensors import TensorType
@@ -28,6 +32,7 @@ Values = dict[OutputReference, Any]
 
 def assemble(pipeline: TypedPipeline) -> Any:
     """The pipeline as a Relax module.  Raises CompileError naming the stage and what it cannot do."""
+    by_name()  # makes the operators known to Relax; blocks use them without an importer
     builder = relax.BlockBuilder()
     sensors = [stage for stage in pipeline.stages if stage.kind is StageKind.CAPABILITY]
     sensors.sort(key=lambda stage: stage.port or 0)
@@ -54,25 +59,49 @@ def _emit_stage(
     def emit(expression: Any, name: str) -> Any:
         return builder.emit(expression, f"s{number}__{name}")
 
+    is_block = stage.kind is StageKind.PROC_BLOCK
     inputs = [
-        _reshaped(emit, values[reference], type_)
+        _reshaped(emit, values[reference], block_shape(type_) if is_block else type_.array_shape)
         for reference, type_ in zip(stage.inputs, stage.input_types, strict=True)
     ]
-    if stage.kind is StageKind.PROC_BLOCK:
-        results = _block(pipeline, stage, inputs, emit)
+    if is_block:
+        results = _block(pipeline, stage, inputs, RelaxEmitter(builder, emit))
     elif stage.kind is StageKind.MODEL:
         results = _model(pipeline, stage, inputs, emit)
     else:
         return
     for output, (result, type_) in enumerate(zip(results, stage.outputs, strict=True)):
-        values[OutputReference(stage.name, output)] = _reshaped(emit, result, type_)
+        values[OutputReference(stage.name, output)] = _reshaped(emit, result, type_.array_shape)
 
 
-def _block(pipeline: TypedPipeline, stage: StageRecord, inputs: Sequence[Any], emit: Any) -> Sequence[Any]:
+def _block(
+    pipeline: TypedPipeline, stage: StageRecord, inputs: Sequence[Any], emit: RelaxEmitter
+) -> Sequence[Any]:
     block = pipeline.blocks[stage.name]
     if not isinstance(block, Block):
         raise CompileError(f"stage `{stage.name}`: proc block `{stage.target}` has no implementation")
-    return block.expressions(emit, inputs, use_of(stage), stage.outputs)
+    try:
+        results = block.expressions(emit, inputs, use_of(stage), stage.outputs)
+    except Unsupported as fault:
+        message = f"stage `{stage.name}`, proc block `{stage.target}`: {fault.message}"
+        raise CompileError(message, hint=fault.hint) from fault
+    _check_results(stage, results)
+    return results
+
+
+def _check_results(stage: StageRecord, results: Sequence[Any]) -> None:
+    """A block's code must compute what its type rule says: the next stages count on it."""
+    found = [(str(result.ty.dtype), math.prod(map(int, result.ty.shape.values))) for result in results]
+    expected = [(kind.element.dtype, math.prod(kind.array_shape)) for kind in stage.outputs]
+    if found != expected:
+        raise CompileError(
+            f"stage `{stage.name}`: the code of proc block `{stage.target}` computes {_listed(found)}, "
+            f"its type rule promises {_listed(expected)}"
+        )
+
+
+def _listed(tensors: Sequence[tuple[str, int]]) -> str:
+    return ", ".join(f"{count} elements of {dtype}" for dtype, count in tensors) or "nothing"
 
 
 def _model(
@@ -95,8 +124,8 @@ def _variable(name: str, type_: TensorType) -> Any:
     return relax.Var(name, relax.TensorType(type_.array_shape, type_.element.dtype))
 
 
-def _reshaped(emit: Callable[[Any, str], Any], value: Any, type_: TensorType) -> Any:
-    """The value under the shape that `type_` gives, which may differ by dimensions of size one."""
-    if tuple(int(size) for size in value.ty.shape.values) == type_.array_shape:
+def _reshaped(emit: Callable[[Any, str], Any], value: Any, shape: tuple[int, ...]) -> Any:
+    """The value under another shape, which may differ by dimensions of size one."""
+    if tuple(int(size) for size in value.ty.shape.values) == shape:
         return value
-    return emit(relax.op.reshape(value, type_.array_shape), "reshape_")
+    return emit(relax.op.reshape(value, shape), "reshape_")

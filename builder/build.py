@@ -66,6 +66,7 @@ def compile_profile(
     pipeline: TypedPipeline, module: Any, profile: Profile, progress: Report
 ) -> tuple[bytes, MemoryPlan]:
     """The WebAssembly of one profile, and where its memory goes."""
+    from builder.blocks.base import block_sources
     from builder.codegen import generate
     from builder.emit import emit_unit
     from builder.lower import lower
@@ -74,7 +75,7 @@ def compile_profile(
 
     progress(f"lower ({profile})")
     program = read_program(lower(module, profile))
-    unit = emit_unit(program, generate(program.functions), pipeline.stages, profile)
+    unit = emit_unit(program, generate(program.functions), pipeline.stages, profile, block_sources(pipeline))
     progress(f"compile ({profile})")
     linked = compile_unit(unit.source, profile)
     plan = MemoryPlan(

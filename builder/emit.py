@@ -9,11 +9,19 @@ import numpy as np
 
 from builder.codegen import CFunction
 from builder.plan import Lifetime, Placement, high_water, place
-from builder.program import Constant, Operand, Program, Step, Tensor
+from builder.program import Operand, Program, Step, Tensor
 from container.abi import Failure, Profile, error_code
 from container.manifest import OperatorRecord, StageKind, StageRecord
 
-KERNEL_HEADERS = ("runtime.h", "math.h", "fixed_point.h", "inner_product.h", "softmax.h", "quantize.h")
+KERNEL_HEADERS = (
+    "runtime.h",
+    "math.h",
+    "fixed_point.h",
+    "inner_product.h",
+    "softmax.h",
+    "quantize.h",
+    "blocks.h",
+)
 ALIGNMENT = {Profile.SIMD: 16, Profile.MCU: 4}
 """Bytes: what the widest load of each profile wants."""
 PROGRESS_SYMBOL = "rune_progress"

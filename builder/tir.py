@@ -1,6 +1,6 @@
 """A thin layer over TVM's TIR builder: what kernels are written with.
 
-`kernel` makes a function of typed buffers; inside its body, loops and conditions are `with` blocks and memory is
+`kernel` makes a function of typed buffers; in its body, loops and conditions are `with` blocks and memory is
 written through `Cell` (a scalar variable) or `store`.  All of TVM's own names stay in this file and in
 `codegen.py`, so that a change of TVM's interface has one place.
 """
@@ -13,15 +13,15 @@ from typing import Any
 
 from tvm.script import tirx as T
 from tvm.script.ir_builder import IRBuilder
+from tvm.tirx import const
 from tvm.tirx.script import builder as _builder
 
 
 def kernel(buffers: Sequence[tuple[str, Sequence[int], str]], body: Callable[..., None]) -> Any:
-    """A TIR function of the given buffers (name, shape, dtype), results last; `body` receives them in order."""
-    with IRBuilder() as builder:
-        with _builder.prim_func():
-            body(*(T.arg(name, T.Buffer(tuple(shape) or (1,), dtype)) for name, shape, dtype in buffers))
-            T.Return(0)
+    """A TIR function of buffers (name, shape, dtype), results last; `body` receives them in order."""
+    with IRBuilder() as builder, _builder.prim_func():
+        body(*(T.arg(name, T.Buffer(tuple(shape) or (1,), dtype)) for name, shape, dtype in buffers))
+        T.Return(0)
     # Opaque to fusion: its body may call C, so TVM must not look for patterns in it.
     return builder.get().with_attr("op_pattern", 8)
 
@@ -65,9 +65,8 @@ def loops(*extents: int) -> Iterator[tuple[Any, ...]]:
 
 @contextmanager
 def when(condition: Any) -> Iterator[None]:
-    with T.If(condition):
-        with T.Then():
-            yield
+    with T.If(condition), T.Then():
+        yield
 
 
 def fail(failure: int) -> None:
@@ -121,6 +120,18 @@ def both(*conditions: Any) -> Any:
     return result
 
 
+def either(*conditions: Any) -> Any:
+    """Disjunction; the later conditions are looked at only when the earlier ones fail."""
+    result = conditions[0]
+    for condition in conditions[1:]:
+        result = T.Or(result, condition)
+    return result
+
+
+def negation(condition: Any) -> Any:
+    return T.Not(condition)
+
+
 def floor_divide(a: Any, b: int) -> Any:
     return T.floordiv(a, b)
 
@@ -133,3 +144,18 @@ def float32_literal(bits: int) -> Any:
 def truncated_divide(a: Any, b: int) -> Any:
     """Integer division towards zero, as in C."""
     return T.truncdiv(a, b)
+
+
+def truncated_modulo(a: Any, b: int) -> Any:
+    """The remainder of `truncated_divide`, which has the sign of `a`, as `%` in C."""
+    return T.truncmod(a, b)
+
+
+def pure_call(dtype: str, function: str, *arguments: Any) -> Any:
+    """A call of a C function without side effects: does not keep operators from fusing."""
+    return T.call_pure_extern(dtype, function, *arguments)
+
+
+def literal(dtype: str, value: float) -> Any:
+    """A constant of that dtype; a float is rounded to it once."""
+    return const(value, dtype)

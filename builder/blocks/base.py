@@ -7,19 +7,22 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from inspect import isabstract
+from types import ModuleType
 from typing import Any, ClassVar, Protocol, TypeAlias
 
 import numpy as np
 
 from container.manifest import StageRecord
 from container.tensors import TensorType
+from runefile.pipeline import TypedPipeline
 from runefile.signatures import BlockUse, Parameter
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
 
 class Emitter(Protocol):
-    """What a block writes its part of the Relax module with; `builder/blocks/emitter.py` is the real one.
+    """What a block writes its part of the Relax module with; `builder/block_emitter.py` is the real one.
 
     Each method names what it emits, for the memory plan and the profile of a container.
     """
@@ -38,7 +41,9 @@ class Emitter(Protocol):
     def kernel(
         self, body: Callable[..., None], inputs: Sequence[Any], outputs: Sequence[TensorType], name: str
     ) -> Sequence[Any]:
-        """A function in TIR (see `builder/tir.py`); `body` is given the buffers of the inputs and the outputs."""
+        """A function in TIR (see `builder/tir.py`); `body` is given the buffers of the inputs and the
+        outputs.
+        """
         ...
 
     def c_function(
@@ -53,10 +58,16 @@ class NoReference(Exception):
 
 
 class Block(ABC):
-    """A proc block; satisfies `runefile.signatures.BlockSignature`."""
+    """A proc block; satisfies `runefile.signatures.BlockSignature`.
+
+    The docstring of a block is its exact meaning, for the user.
+    """
 
     name: ClassVar[str]
     summary: ClassVar[str]
+    """One line."""
+    example: ClassVar[str] = ""
+    """A line of a Runefile."""
     parameters: ClassVar[Sequence[Parameter]] = ()
 
     @abstractmethod
@@ -86,6 +97,28 @@ class Block(ABC):
         return ()
 
 
+def block_classes(module: ModuleType) -> list[type[Block]]:
+    """The concrete blocks that a module defines itself."""
+    return [
+        kind
+        for kind in vars(module).values()
+        if isinstance(kind, type)
+        and issubclass(kind, Block)
+        and kind.__module__ == module.__name__
+        and not isabstract(kind)
+    ]
+
+
 def use_of(stage: StageRecord) -> BlockUse:
     """The use of a block that a checked stage is."""
     return BlockUse(inputs=stage.input_types, arguments=stage.arguments, declared=stage.outputs)
+
+
+def block_sources(pipeline: TypedPipeline) -> list[str]:
+    """The C text that the blocks of a pipeline bring, each text once."""
+    texts: dict[str, None] = {}
+    for stage in pipeline.stages:
+        block = pipeline.blocks.get(stage.name)
+        if isinstance(block, Block):
+            texts.update(dict.fromkeys(block.sources(use_of(stage), stage.outputs)))
+    return list(texts)

@@ -8,6 +8,7 @@ float acosf(float), asinf(float), asinhf(float), atan2f(float, float), atanhf(fl
     erff(float), exp2f(float), expf(float), expm1f(float), floorf(float), fmodf(float, float), log10f(float),
     log1pf(float), log2f(float), logf(float), powf(float, float), roundf(float), sinf(float), sinhf(float),
     sqrtf(float), tanf(float), truncf(float);
+double fmod(double, double);
 
 /* tanh(x) = 1 - 2 / (exp(2x) + 1), by expm1 so that small arguments keep their digits; odd in x. */
 RUNE_INLINE float tanhf(float x) {

@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from tflite_micro import runtime as tflite_micro
 
-from builder.build import build_container
-from builder.golden import GoldenOptions
 from builder.importers import read_signature
 from container.abi import Profile
-from container.arrays import from_bytes, to_bytes
 from container.manifest import OutputReference, StageKind, StageRecord
-from container.sections import Container
-from container.tensors import TensorType
 from runefile.pipeline import ModelFile, TypedPipeline
-from runtime.application import Application
-
-Array = np.ndarray[Any, Any]
-Sample = Sequence[Array]
-NO_GOLDEN = GoldenOptions(samples=0)
+from tests.builder.support import Array, Sample, container_of, run_container
 
 
 def model_pipeline(model: bytes, file: str = "model.tflite") -> TypedPipeline:
@@ -53,32 +43,10 @@ def model_pipeline(model: bytes, file: str = "model.tflite") -> TypedPipeline:
     return TypedPipeline("test", (*sensors, stage, out), models, {})
 
 
-def container_of(pipeline: TypedPipeline) -> Container:
-    return Container.parse(build_container(pipeline, golden=NO_GOLDEN))
-
-
 def run_ours(model: bytes, samples: Sequence[Sample]) -> dict[Profile, list[list[Array]]]:
     """Outputs of each sample in each profile."""
     container = container_of(model_pipeline(model))
     return {profile: run_container(container, profile, samples) for profile in container.modules}
-
-
-def run_container(container: Container, profile: Profile, samples: Sequence[Sample]) -> list[list[Array]]:
-    """Outputs by port of each sample, inputs by port."""
-    sources = [s for s in container.manifest.stages if s.kind is StageKind.CAPABILITY]
-    kinds: list[TensorType] = [
-        kind for s in container.manifest.stages if s.kind is StageKind.OUT for kind in s.input_types
-    ]
-    results = []
-    with Application(container, profile=profile) as application:
-        for sample in samples:
-            inputs = {
-                stage.name: to_bytes(stage.outputs[0], value)
-                for stage, value in zip(sources, sample, strict=True)
-            }
-            outputs = application.infer(inputs).outputs
-            results.append([from_bytes(kind, outputs[port]) for port, kind in enumerate(kinds)])
-    return results
 
 
 def run_tflite_micro(model: bytes, samples: Sequence[Sample]) -> list[list[Array]]:

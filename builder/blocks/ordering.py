@@ -1,0 +1,32 @@
+"""The order in which proc blocks see numbers: NaN is less than anything else, and equal to itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from builder.blocks.base import Array
+from container.tensors import ElementType
+
+
+def larger(element: ElementType) -> Callable[[Any, Any], Any]:
+    """Whether the first of two TIR expressions is the larger."""
+    if element.is_float:
+        from builder import tir
+
+        # In C, since TVM holds that x == x.
+        return lambda a, b: tir.pure_call("bool", f"rune_larger_{element.value}", a, b)
+    return lambda a, b: a > b
+
+
+def descending(values: Array) -> Array:
+    """Ranks of the values, 0 for the largest and the same for equal ones, for NumPy to sort by."""
+    if values.dtype.kind == "f":
+        distinct = np.unique(values[~np.isnan(values)])
+        ascending = np.where(np.isnan(values), -1, np.searchsorted(distinct, values))
+    else:
+        distinct = np.unique(values)
+        ascending = np.searchsorted(distinct, values)
+    return len(distinct) - ascending
