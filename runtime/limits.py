@@ -5,6 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from container.abi import MAXIMUM_MEMORY_BYTES
+from container.errors import UsageError
+
+MAXIMUM_TIME_S = 86_400.0
+"""The longest time that may be allowed: a day."""
+MAXIMUM_FUEL = 1 << 62
 
 
 class Limits(NamedTuple):
@@ -22,3 +27,11 @@ class Limits(NamedTuple):
     Counting is exact and repeatable, and costs about half of the speed of a tight kernel
     (benchmarks/metering.py); the deadline costs nothing.
     """
+
+    def check(self) -> None:
+        """Raises UsageError for a limit that is none."""
+        for name, value in (("deadline_s", self.deadline_s), ("load_s", self.load_s)):
+            if not 0 <= value <= MAXIMUM_TIME_S:
+                raise UsageError(f"the limit {name} is {value:g} s, expected 0 to {MAXIMUM_TIME_S:,.0f}")
+        if self.fuel is not None and not 0 <= self.fuel <= MAXIMUM_FUEL:
+            raise UsageError(f"the limit fuel is {self.fuel:,}, expected 0 to {MAXIMUM_FUEL:,}")

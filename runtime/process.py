@@ -38,24 +38,14 @@ class Worker:
     """A process that holds one profile of one container.  Any error ends it."""
 
     def __init__(self, limits: Limits) -> None:
+        limits.check()
         self._limits = limits
         self._progress = 0
-        life, self._life = os.pipe()
         try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", _BOOT, _PACKAGES, str(life)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                pass_fds=(life,),
-                bufsize=0,
-            )
+            self._process, life = _spawn()
         except OSError as error:
-            os.close(self._life)
             raise RuneError(f"no process can be started: {error.strerror}") from None
-        finally:
-            os.close(life)
-        self.close = weakref.finalize(self, _end, self._process, self._life)
+        self.close = weakref.finalize(self, _end, self._process, life)
         """Ends the process; harmless when it is ended already."""
 
     def load(self, container: Container, profile: Profile) -> None:
@@ -174,6 +164,26 @@ def _failure(manifest: Manifest, code: int) -> str:
     if not 0 <= number < len(manifest.stages) or failure not in list(Failure):
         return f"the container returned {code}, which is no error code of its manifest"
     return f"the stage `{manifest.stages[number].name}` gave up: {Failure(failure).message}"
+
+
+def _spawn() -> tuple[subprocess.Popen[bytes], int]:
+    """A worker process, and the pipe whose end it takes for ours."""
+    theirs, ours = os.pipe()
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-c", _BOOT, _PACKAGES, str(theirs)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            pass_fds=(theirs,),
+            bufsize=0,
+        )
+    except BaseException:
+        os.close(ours)
+        raise
+    finally:
+        os.close(theirs)
+    return process, ours
 
 
 def _end(process: subprocess.Popen[bytes], life: int) -> None:

@@ -8,6 +8,7 @@ whatever the container is doing (wasmtime releases the interpreter while a conta
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 import threading
@@ -21,9 +22,13 @@ from runtime.interface import Interface
 if TYPE_CHECKING:
     from runtime.engine import Guest
 
+MAXIMUM_DATA_BYTES = 4 << 30
+"""Memory that the process may write to: linear memory, the compiler's and the interpreter's own."""
+
 
 def main() -> None:
     """Serve until the host process closes the pipe.  The one argument is the pipe that tells of its end."""
+    _confine()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the host's to handle.
     threading.Thread(target=_end_with_host, args=(int(sys.argv[1]),), daemon=True).start()
     requests, replies = os.dup(0), os.dup(1)
@@ -32,6 +37,14 @@ def main() -> None:
         _serve(requests, replies)
     except protocol.ClosedError:
         os._exit(0)
+
+
+def _confine() -> None:
+    """A module that wasmtime chokes on must not take the machine's memory, nor leave a core file."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if hard == resource.RLIM_INFINITY or hard > MAXIMUM_DATA_BYTES:
+        resource.setrlimit(resource.RLIMIT_DATA, (MAXIMUM_DATA_BYTES, MAXIMUM_DATA_BYTES))
 
 
 def _end_with_host(pipe: int) -> None:

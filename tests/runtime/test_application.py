@@ -330,3 +330,35 @@ def test_no_foreign_exception(echo: Application) -> None:
     ):
         with pytest.raises(RuneError):
             echo.run({"features": value})
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        (Limits(deadline_s=-1), "the limit deadline_s is -1 s, expected 0 to 86,400"),
+        (Limits(deadline_s=float("inf")), "the limit deadline_s is inf s, expected 0 to 86,400"),
+        (Limits(load_s=float("nan")), "the limit load_s is nan s, expected 0 to 86,400"),
+        (Limits(fuel=-1), "the limit fuel is -1, expected 0 to 4,611,686,018,427,387,904"),
+    ],
+)
+def test_limits_that_are_none(limits: Limits, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        Application(guests.echo(), limits=limits)
+    assert caught.value.message == message
+
+
+def test_no_process_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(RuneError, match="no process can be started: No such file or directory"):
+        Application(guests.echo())
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_the_process_is_confined() -> None:
+    before = workers()
+    with Application(guests.echo()):
+        (pid,) = workers() - before
+        limits = Path(f"/proc/{pid}/limits").read_text()
+    assert re.search(r"Max core file size +0 +0", limits)
+    assert re.search(rf"Max data size +{4 << 30} +{4 << 30}", limits)
