@@ -20,7 +20,7 @@ from builder.importers import ONNX
 from builder.importers.tflite import import_model as import_tflite
 from builder.operators import by_name
 from builder.operators.base import Unsupported
-from container.errors import CompileError
+from container.errors import CompileError, RuneError
 from container.manifest import OutputReference, StageKind, StageRecord
 from container.tensors import TensorType
 from runefile.pipeline import TypedPipeline
@@ -38,12 +38,20 @@ def assemble(pipeline: TypedPipeline) -> Any:
     sensors.sort(key=lambda stage: stage.port or 0)
     parameters = {stage.name: _variable(stage.name, stage.outputs[0]) for stage in sensors}
     values: Values = {OutputReference(name, 0): variable for name, variable in parameters.items()}
+    fault: RuneError | None = None
     with builder.function("main", list(parameters.values())):
         with builder.dataflow():
-            for number, stage in enumerate(pipeline.stages):
-                _emit_stage(builder, pipeline, number, stage, values)
-            results = builder.emit_output(relax.Tuple(_results(builder, pipeline.stages, values)))
+            try:
+                for number, stage in enumerate(pipeline.stages):
+                    _emit_stage(builder, pipeline, number, stage, values)
+                outputs = _results(pipeline.stages, values)
+            except RuneError as error:
+                # TVM complains on stderr of a function that was begun and never ended, so it is ended.
+                fault, outputs = error, []
+            results = builder.emit_output(relax.Tuple(outputs))
         builder.emit_func_output(results)
+    if fault is not None:
+        raise fault
     return builder.get()
 
 
@@ -115,7 +123,7 @@ def _model(
     return import_tflite(emit, model.data, model.file, stage.name, inputs)
 
 
-def _results(builder: Any, stages: Sequence[StageRecord], values: Mapping[OutputReference, Any]) -> list[Any]:
+def _results(stages: Sequence[StageRecord], values: Mapping[OutputReference, Any]) -> list[Any]:
     outs = sorted((s for s in stages if s.kind is StageKind.OUT), key=lambda stage: stage.port or 0)
     return [values[reference] for stage in outs for reference in stage.inputs]
 

@@ -57,8 +57,6 @@ class Mean(Operator):
 
 def _quantised(node: Node, count: int) -> dict[str, int | str]:
     source, target = per_tensor(node.input(0)), per_tensor(node.output())
-    if source == target:
-        return {"multiplier": 0}
     if target[0] <= 0.0:
         raise Unsupported(f"tensor {node.output().name!r} has the scale {target[0]}")
     return rescaled_mean(source, target, count)
