@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 from container.manifest import Argument as ArgumentValue
-from runefile.diagnostics import Code, Diagnostics, did_you_mean, near_miss, quoted
+from runefile.diagnostics import Code, Diagnostics, did_you_mean, near_miss, nearest, quoted
 from runefile.resources import Resources
 from runefile.scalars import Literal, ResourceName, Scalar, read_word, written_text
 from runefile.signatures import Parameter, ParameterKind
@@ -41,11 +41,13 @@ class ArgumentReader:
             for name in (parameter.name, *parameter.aliases)
         }
         values: dict[str, ArgumentValue | None] = {}
+        mistaken: set[str | None] = set()
         wrong = False
         for argument in stage.arguments:
             parameter = known.get(normalized(argument.name))
             if parameter is None:
                 self._report_unknown(argument, owner, parameters)
+                mistaken.add(nearest(normalized(argument.name), known))
                 wrong = True
             elif parameter.name in values:
                 message = f"{quoted(argument.name)} gives {quoted(parameter.name)} a second value"
@@ -53,8 +55,11 @@ class ArgumentReader:
                 wrong = True
             else:
                 values[parameter.name] = self._value(argument, parameter)
+        meant = {known[name].name for name in mistaken if name is not None}
         for parameter in parameters:
-            wrong |= not self._fill(stage, parameter, values, owner)
+            # One that is there under a mistaken name is not missing too.
+            if parameter.name not in meant:
+                wrong |= not self._fill(stage, parameter, values, owner)
         found = {name: value for name, value in values.items() if value is not None}
         return None if wrong or len(found) < len(values) else found
 

@@ -163,11 +163,17 @@ def as_error(diagnostics: Sequence[Diagnostic], source: Source) -> RuneError:
     return (CompileError if compiling else RunefileError)(render_all(diagnostics, source))
 
 
-def near_miss(wrong: str, known: Iterable[str]) -> str | None:
-    """A hint with the nearest of the known names, if one is near."""
+def nearest(wrong: str, known: Iterable[str]) -> str | None:
+    """The known name that a wrong one is probably meant to be, if there is one."""
     by_folded = {name.lower().replace("_", "-"): name for name in sorted(set(known))}
     near = difflib.get_close_matches(wrong[:100].lower().replace("_", "-"), by_folded, n=1)
-    return f"did you mean {quoted(by_folded[near[0]])}?" if near else None
+    return by_folded[near[0]] if near else None
+
+
+def near_miss(wrong: str, known: Iterable[str]) -> str | None:
+    """A hint with the nearest of the known names, if one is near."""
+    name = nearest(wrong, known)
+    return None if name is None else f"did you mean {quoted(name)}?"
 
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str | None:

@@ -61,7 +61,7 @@ def _same_bits(wrong: ElementType, right: TensorType) -> str:
     meant, misread = (_real(values[element], quantization) for element in (right.element, wrong))
     scale, zero_point = quantization.scale[0], quantization.zero_point[0]
     formula = f"{scale:.6g} * (q {'-' if zero_point > 0 else '+'} {abs(zero_point)})"
-    return f"{lesson}. In this model a number q stands for {formula}: here {meant:.6g}, not {misread:.6g}"
+    return f"{lesson}. Here a number q stands for {formula}: {meant:.6g}, not {misread:.6g}"
 
 
 def _real(number: int, quantization: Quantization) -> float:

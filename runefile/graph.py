@@ -155,7 +155,8 @@ class Graph:
             return
         useful = self._leading_to(ends)
         for name, stage in self.stages.items():
-            if name not in useful:
+            # The last of a row of useless stages stands for the row.
+            if name not in useful and not self._consumers[name]:
                 message = f"{quoted(name)} is unreachable: no output depends on it"
                 hint = "connect it to a stage that leads to an output, or remove it"
                 self._diagnostics.error(Code.UNREACHABLE, message, stage.name_span, hint)

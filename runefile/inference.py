@@ -247,7 +247,10 @@ class Inference:
         if flow is None or declared is None:
             return flow or declared
         if not declared.accepts(flow):
-            self._report_edge(stage, number, flow, f"{quoted(stage.name)} declares {declared}", declared)
+            says = f"{quoted(stage.name)} declares its input as {declared}"
+            message = f"{says}, but {quoted(str(stage.inputs[number]))} gives {show(flow)}"
+            hint = declaration_hint(declared, flow)
+            self.diagnostics.error(Code.TYPE_MISMATCH, message, stage.input_types[number].span, hint)
             return None
         return reshaped(flow, declared.shape)
 

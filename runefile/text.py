@@ -44,7 +44,7 @@ _FORMS = {
     "MODEL": ("stage", "MODEL<IN,OUT> NAME FILE [--argument value]..."),
     "OUT": ("out", "OUT KIND [NAME] [--argument value]..."),
     "RESOURCE": ("resource", "RESOURCE<string|binary> NAME [FILE] [--inline TEXT]"),
-    "RUN": ("run", "RUN STAGE STAGE..."),
+    "RUN": ("run", "RUN STAGE STAGE..., or RUN (STAGE, STAGE) STAGE for several inputs"),
 }
 """First word of a statement -> the grammar's rule for the rest, and how it is written."""
 

@@ -102,7 +102,7 @@ def test_the_meaning_of_a_byte_is_taught(tmp_path: Path) -> None:
     # 200 as a signed byte is -56, and 0.1 * (-56 + 128) = 7.2.
     assert lesson.hint == (
         "write I8[1960]. The same byte is another number: 0xC8 is 200 as U8 and -56 as I8. "
-        "In this model a number q stands for 0.1 * (q + 128): here 7.2, not 32.8"
+        "Here a number q stands for 0.1 * (q + 128): 7.2, not 32.8"
     )
     assert path.read_text()[lesson.span.start : lesson.span.end] == "U8[1960]"
 
