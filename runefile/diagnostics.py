@@ -51,7 +51,6 @@ class Code(StrEnum):
     NO_INPUT = "no-input"
     UNREACHABLE = "unreachable"
     TYPE_MISMATCH = "type-mismatch"
-    TYPE_NEEDED = "type-needed"
     COUNT_MISMATCH = "count-mismatch"
     NO_SUCH_RESOURCE = "no-such-resource"
     UNUSED_RESOURCE = "unused-resource"

@@ -28,7 +28,7 @@ def test_no_runefile(tmp_path: Path) -> None:
 def test_two_runefiles(tmp_path: Path) -> None:
     (tmp_path / "Runefile").write_text("")
     (tmp_path / "Runefile.yml").write_text("")
-    with pytest.raises(RunefileError, match="there are Runefile and Runefile.yml"):
+    with pytest.raises(RunefileError, match=r"there are Runefile and Runefile\.yml"):
         find_runefile(tmp_path)
 
 
