@@ -77,7 +77,7 @@ def everything_listed() -> bool:
 
 
 def placed(source: Path, folder: Path) -> Path:
-    """A copy of a Runefile in a folder of its own, three levels deep, with fake models and blocks around it."""
+    """A copy of a Runefile in a folder three levels deep, with fake models and blocks around it."""
     here = folder / "a" / "b" / "c"
     here.mkdir(parents=True)
     for start, model in _MODELS.items():

@@ -15,7 +15,8 @@ from tests.runefile.fakes import FakeCatalog, read_model
 
 def checked(arguments: str, block: str = "every_kind") -> CheckResult:
     resources = 'RESOURCE<string> N --inline " 5\\n"\nRESOURCE<string> L --inline "1\\n2\\n"\n'
-    text = f"FROM a\n{resources}CAPABILITY<F32> x RAND\nPROC_BLOCK<_,_> b {block} {arguments}\nOUT serial\nRUN x b serial\n"
+    stages = f"CAPABILITY<F32> x RAND\nPROC_BLOCK<_,_> b {block} {arguments}\nOUT serial\nRUN x b serial\n"
+    text = f"FROM a\n{resources}{stages}"
     document = runefile.parse(text).document
     assert document is not None
     return check(document, directory=Path(), name="test", blocks=FakeCatalog(), models=read_model)
@@ -59,7 +60,11 @@ def test_values_by_kind(written: str, name: str, value: Argument) -> None:
         ("--integer five", '"integer" takes an integer, not text ("five")', None),
         ('--integer "5"', '"integer" takes an integer, not text ("5")', "remove the quotes"),
         ("--integer 5.0", '"integer" takes an integer, not 5.0', "write it without a fraction"),
-        ("--integer 99999999999999999999", '"integer" takes an integer, not 99999999999999999999', "it must fit in 64 bits"),
+        (
+            "--integer 99999999999999999999",
+            '"integer" takes an integer, not 99999999999999999999',
+            "it must fit in 64 bits",
+        ),
         ("--integer true", '"integer" takes an integer, not true', None),
         ("--integer=1,2", '"integer" takes an integer, not a list', None),
         ("--number 1e999", '"number" takes a number, not 1e999', "it must be finite"),
@@ -68,7 +73,7 @@ def test_values_by_kind(written: str, name: str, value: Argument) -> None:
         ("--boolean 1", '"boolean" takes true or false, not 1', "write true or false"),
         ("--integers=1,x", '"integers" takes a list of integers, not a list', None),
     ],
-)  # fmt: skip
+)
 def test_wrong_kinds(written: str, message: str, hint: str | None) -> None:
     [fault] = checked(written).diagnostics[-1:]
     assert (fault.code, fault.message, fault.hint) == (Code.WRONG_ARGUMENT, message, hint)

@@ -39,12 +39,17 @@ def delivered(declared: str, kind: str) -> tuple[TensorType, Mapping[str, Argume
         ("_", "RAND -n 8", tensor("f32", 8), {"n": 8}),
         ("I8[2,4]", "RAND --count 8 --seed 7", tensor("i8", 2, 4), {"n": 8, "seed": 7}),
         ("I16[1,16000]", "SOUND", tensor("i16", 1, 16000), {"hz": 16000}),
-        ("_", "SOUND --hz 8000 --sample-duration-ms 500", tensor("i16", 4000), {"hz": 8000, "sample_duration_ms": 500}),
+        (
+            "_",
+            "SOUND --hz 8000 --sample-duration-ms 500",
+            tensor("i16", 4000),
+            {"hz": 8000, "sample_duration_ms": 500},
+        ),
         ("F32[1,128,3,1]", "ACCEL", tensor("f32", 1, 128, 3, 1), {"n": 128}),
         ("_", "ACCEL --samples 64 --hz 25", tensor("f32", 64, 3), {"n": 64, "hz": 25}),
         ("F32[3]", "ACCEL", tensor("f32", 3), {"n": 1}),
     ],
-)  # fmt: skip
+)
 def test_what_is_delivered(
     declared: str, kind: str, expected: TensorType, arguments: Mapping[str, Argument]
 ) -> None:
@@ -91,23 +96,83 @@ def test_the_shape_of_an_image_follows_from_its_arguments(arguments: str, expect
     [
         ("_", "RAW", "RAW needs a type: nothing says what it should deliver", "write CAPABILITY<F32[4]>"),
         ("UTF8", "RAW", "RAW text needs the number of bytes to read", "add --length 64"),
-        ("F32[4]", "RAW --length 4", "F32[4] takes 16 bytes, but length says 4", "remove --length: it follows from the type"),
+        (
+            "F32[4]",
+            "RAW --length 4",
+            "F32[4] takes 16 bytes, but length says 4",
+            "remove --length: it follows from the type",
+        ),
         ("UTF8", "RAND", "RAND delivers numbers, not text", "declare a number type such as F32"),
-        ("F32[4]", "RAND -n 5", "F32[4] holds 4 numbers, but n says 5", "remove -n: it follows from the type"),
+        (
+            "F32[4]",
+            "RAND -n 5",
+            "F32[4] holds 4 numbers, but n says 5",
+            "remove -n: it follows from the type",
+        ),
         ("_", "RAND -n 0", "n must be at least 1, not 0", None),
-        ("_", "SOUND", "SOUND needs a type: nothing says what it should deliver", "write CAPABILITY<I16[16000]>"),
-        ("F32[16000]", "SOUND", "SOUND delivers samples as I16, not F32", "declare I16, and put a block such as audio_float_conversion or cast behind it"),
-        ("I16[2,8000]", "SOUND", "SOUND delivers one channel of samples, not I16[2,8000]", "declare I16[16000]"),
-        ("I16[8000]", "SOUND --sample-duration-ms 1000", "16000 Hz for 1000 ms are 16000 samples, but the type I16[8000] holds 8000", "declare I16[16000], or --sample-duration-ms 500"),
+        (
+            "_",
+            "SOUND",
+            "SOUND needs a type: nothing says what it should deliver",
+            "write CAPABILITY<I16[16000]>",
+        ),
+        (
+            "F32[16000]",
+            "SOUND",
+            "SOUND delivers samples as I16, not F32",
+            "declare I16, and put a block such as audio_float_conversion or cast behind it",
+        ),
+        (
+            "I16[2,8000]",
+            "SOUND",
+            "SOUND delivers one channel of samples, not I16[2,8000]",
+            "declare I16[16000]",
+        ),
+        (
+            "I16[8000]",
+            "SOUND --sample-duration-ms 1000",
+            "16000 Hz for 1000 ms are 16000 samples, but the type I16[8000] holds 8000",
+            "declare I16[16000], or --sample-duration-ms 500",
+        ),
         ("F32[128,4]", "ACCEL", "ACCEL delivers rows of 3 values, not F32[128,4]", "declare F32[170,3]"),
-        ("F32[128,3]", "ACCEL -n 64", "F32[128,3] holds 128 rows, but n says 64", "declare F32[64,3], or -n 128"),
-        ("I8[128,3]", "ACCEL", "ACCEL delivers rows of x, y, z as F32, not I8", "declare F32, and put a block such as quantize or cast behind it"),
-        ("U8[4]", "IMAGE", "U8[4] is no shape of an image", "an image is [1,height,width,channels], [1,channels,height,width] or [height,width]"),
-        ("U8[2,4,4,3]", "IMAGE", "U8[2,4,4,3] is no shape of an image", "an image is [1,height,width,channels], [1,channels,height,width] or [height,width]"),
-        ("U8[4,6]", "IMAGE --width 4 --height 6", "U8[4,6] is no image of width 4, height 6", "these arguments make U8[1,6,4,3]"),
-        ("U8[4,6,3]", "IMAGE --pixel-format GrayScale", "U8[4,6,3] is no image of pixel_format GrayScale", "an image is [1,height,width,channels], [1,channels,height,width] or [height,width]"),
+        (
+            "F32[128,3]",
+            "ACCEL -n 64",
+            "F32[128,3] holds 128 rows, but n says 64",
+            "declare F32[64,3], or -n 128",
+        ),
+        (
+            "I8[128,3]",
+            "ACCEL",
+            "ACCEL delivers rows of x, y, z as F32, not I8",
+            "declare F32, and put a block such as quantize or cast behind it",
+        ),
+        (
+            "U8[4]",
+            "IMAGE",
+            "U8[4] is no shape of an image",
+            "an image is [1,height,width,channels], [1,channels,height,width] or [height,width]",
+        ),
+        (
+            "U8[2,4,4,3]",
+            "IMAGE",
+            "U8[2,4,4,3] is no shape of an image",
+            "an image is [1,height,width,channels], [1,channels,height,width] or [height,width]",
+        ),
+        (
+            "U8[4,6]",
+            "IMAGE --width 4 --height 6",
+            "U8[4,6] is no image of width 4, height 6",
+            "these arguments make U8[1,6,4,3]",
+        ),
+        (
+            "U8[4,6,3]",
+            "IMAGE --pixel-format GrayScale",
+            "U8[4,6,3] is no image of pixel_format GrayScale",
+            "an image is [1,height,width,channels], [1,channels,height,width] or [height,width]",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_does_not_fit(declared: str, kind: str, message: str, hint: str | None) -> None:
     [fault] = checked(declared, kind).diagnostics
     assert (fault.message, fault.hint) == (message, hint)

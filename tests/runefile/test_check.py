@@ -29,6 +29,11 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def lines(*statements: str) -> str:
+    """A text Runefile of these statements."""
+    return "".join(f"{statement}\n" for statement in ("FROM a", *statements))
+
+
 def checked(text: str, folder: Path) -> CheckResult:
     parsed = runefile.parse(text)
     assert parsed.document is not None, render_all(parsed.diagnostics, parsed.source)
@@ -186,7 +191,9 @@ def test_the_last_segment_names_the_block(path: str, name: str) -> None:
 
 # Names and graph
 
-_GRAPH = "FROM a\nCAPABILITY<F32> rand RAND\nOUT serial\nPROC_BLOCK<_,_> b normalize\nPROC_BLOCK<_,_> c normalize\n"
+_GRAPH = lines(
+    "CAPABILITY<F32> rand RAND", "OUT serial", "PROC_BLOCK<_,_> b normalize", "PROC_BLOCK<_,_> c normalize"
+)
 
 
 @pytest.mark.parametrize(
@@ -240,7 +247,9 @@ def test_near_names_are_suggested(folder: Path) -> None:
 
 
 def test_an_output_is_said_where_there_are_several(folder: Path) -> None:
-    text = "FROM a\nCAPABILITY<F32[4]> x RAND\nMODEL<_,_> m ./detector.tflite\nOUT serial\nRUN x m serial\n"
+    text = lines(
+        "CAPABILITY<F32[4]> x RAND", "MODEL<_,_> m ./detector.tflite", "OUT serial", "RUN x m serial"
+    )
     message, hint = the_fault(text, folder)
     assert message == '"m" has 2 outputs: say which'
     assert hint == "write m.out0 or m.out1"
@@ -248,14 +257,22 @@ def test_an_output_is_said_where_there_are_several(folder: Path) -> None:
 
 @pytest.mark.parametrize("pick", ["1", "out1"])
 def test_outputs_are_picked_by_number_and_by_name(pick: str, folder: Path) -> None:
-    text = f"FROM a\nCAPABILITY<F32[4]> x RAND\nMODEL<_,_> m ./detector.tflite\nOUT serial\nRUN x m.{pick} serial\n"
+    text = lines(
+        "CAPABILITY<F32[4]> x RAND", "MODEL<_,_> m ./detector.tflite", "OUT serial", f"RUN x m.{pick} serial"
+    )
     serial = pipeline(text, folder).stages[-1]
     assert serial.inputs == (OutputReference("m", 1),)
     assert serial.input_types == (tensor("f32", 1, 2),)
 
 
 def test_names_in_the_runefile_go_before_those_of_the_model(folder: Path) -> None:
-    text = "FROM a\nCAPABILITY<F32[4]> x RAND\nMODEL<_,(scores:_,_)> m ./detector.tflite\nOUT serial\nRUN x m\nRUN (m.scores, m.out1) serial\n"
+    text = lines(
+        "CAPABILITY<F32[4]> x RAND",
+        "MODEL<_,(scores:_,_)> m ./detector.tflite",
+        "OUT serial",
+        "RUN x m",
+        "RUN (m.scores, m.out1) serial",
+    )
     model = pipeline(text, folder).stages[1]
     assert model.output_names == ("scores", "out1")
     twice = text.replace("(scores:_,_)", "(scores:_,scores:_)").replace("m.out1", "m.1")
@@ -264,8 +281,8 @@ def test_names_in_the_runefile_go_before_those_of_the_model(folder: Path) -> Non
 
 # Types
 
-_SINE = (
-    "FROM a\nCAPABILITY<{given}> x RAND\nMODEL<{takes},{gives}> m ./sine.tflite\nOUT serial\nRUN x m serial\n"
+_SINE = lines(
+    "CAPABILITY<{given}> x RAND", "MODEL<{takes},{gives}> m ./sine.tflite", "OUT serial", "RUN x m serial"
 )
 
 
@@ -300,26 +317,45 @@ def test_each_disagreement_is_reported_once(
     [
         ("microspeech", "F32[1960]", "put a quantize block between them"),
         ("sine", "F32[2]", "one holds 2 elements, the other 1: declare one size in both places"),
-        ("person", "I8[96,96]", "make the stage before deliver U8. The same byte is another number: 0xC8 is 200 as U8 and -56 as I8. Here a number q stands for 0.00390625 * (q + 0): 0.78125, not -0.21875"),
+        (
+            "person",
+            "I8[96,96]",
+            "make the stage before deliver U8. The same byte is another number: 0xC8 is 200 as U8 and -56 as "
+            "I8. Here a number q stands for 0.00390625 * (q + 0): 0.78125, not -0.21875",
+        ),
         ("gesture", "F32[128,3,1]", None),
         ("gesture", "F32[3,128]", "put a transpose or reshape block between them"),
         ("gesture", "F64[128,3]", "put a cast block between them, or declare F32 before it"),
     ],
-)  # fmt: skip
+)
 def test_hints_lead_from_one_type_to_the_other(
     model: str, given: str, hint: str | None, folder: Path
 ) -> None:
-    text = f"FROM a\nCAPABILITY<{given}> x RAND\nMODEL<_,_> m ./{model}.tflite\nOUT serial\nRUN x m serial\n"
+    text = lines(
+        f"CAPABILITY<{given}> x RAND", f"MODEL<_,_> m ./{model}.tflite", "OUT serial", "RUN x m serial"
+    )
     assert [fault.hint for fault in checked(text, folder).diagnostics] == ([] if hint is None else [hint])
 
 
 def test_blocks_see_what_the_model_behind_them_takes(folder: Path) -> None:
-    text = "FROM a\nCAPABILITY<F32[1960]> x RAND\nPROC_BLOCK<_,_> q quantize\nMODEL<_,_> m ./microspeech.tflite\nOUT serial\nRUN x q m serial\n"
+    text = lines(
+        "CAPABILITY<F32[1960]> x RAND",
+        "PROC_BLOCK<_,_> q quantize",
+        "MODEL<_,_> m ./microspeech.tflite",
+        "OUT serial",
+        "RUN x q m serial",
+    )
     assert pipeline(text, folder).stages[1].outputs == (tensor("i8", 1960, scale=0.1, zero_point=-128),)
 
 
 def test_what_is_declared_stands_in_where_nothing_can_be_inferred(folder: Path) -> None:
-    text = "FROM a\nCAPABILITY<F32[4]> x RAND\nPROC_BLOCK<_,F32[2]> u nobodys\nMODEL<_,_> m ./sine.tflite\nOUT serial\nRUN x u m serial\n"
+    text = lines(
+        "CAPABILITY<F32[4]> x RAND",
+        "PROC_BLOCK<_,F32[2]> u nobodys",
+        "MODEL<_,_> m ./sine.tflite",
+        "OUT serial",
+        "RUN x u m serial",
+    )
     assert faults(text, folder) == [(Code.UNKNOWN_BLOCK, "nobodys"), (Code.TYPE_MISMATCH, "u")]
 
 
@@ -338,12 +374,22 @@ def test_what_is_declared_stands_in_where_nothing_can_be_inferred(folder: Path) 
 def test_a_type_rule_points_at_what_it_refuses(
     block: str, arguments: str, code: Code, place: str, folder: Path
 ) -> None:
-    text = f"FROM a\nCAPABILITY<F32[4]> x RAND\nPROC_BLOCK<_,_> b {block} {arguments}\nOUT serial\nRUN x b serial\n"
+    text = lines(
+        "CAPABILITY<F32[4]> x RAND", f"PROC_BLOCK<_,_> b {block} {arguments}", "OUT serial", "RUN x b serial"
+    )
     assert faults(text, folder) == [(code, place)]
 
 
 def test_counts_of_inputs_and_outputs(folder: Path) -> None:
-    text = "FROM a\nCAPABILITY<F32> x RAND\nMODEL<_,(_,_)> m ./sine.tflite\nPROC_BLOCK<(_,_),(_,_)> p normalize\nOUT serial\nRUN (x, x) m\nRUN x p\nRUN (m.0, p.0) serial\n"
+    text = lines(
+        "CAPABILITY<F32> x RAND",
+        "MODEL<_,(_,_)> m ./sine.tflite",
+        "PROC_BLOCK<(_,_),(_,_)> p normalize",
+        "OUT serial",
+        "RUN (x, x) m",
+        "RUN x p",
+        "RUN (m.0, p.0) serial",
+    )
     assert faults(text, folder) == [
         (Code.COUNT_MISMATCH, "_"),
         (Code.COUNT_MISMATCH, "./sine.tflite"),
@@ -359,7 +405,12 @@ def test_an_axis_of_quantisation_moves_with_the_shape() -> None:
 
 # Files and resources
 
-_LABEL = "FROM a\n{resources}CAPABILITY<U32> x RAND\nPROC_BLOCK<_,_> w label --labels $WORDS\nOUT serial\nRUN x w serial\n"
+_LABEL = lines(
+    "{resources}CAPABILITY<U32> x RAND",
+    "PROC_BLOCK<_,_> w label --labels $WORDS",
+    "OUT serial",
+    "RUN x w serial",
+)
 
 
 @pytest.mark.parametrize(
@@ -403,7 +454,13 @@ def test_a_resource_nobody_uses_is_a_warning(folder: Path) -> None:
 
 def test_a_model_may_be_an_inline_resource(folder: Path) -> None:
     # c2luZQ== is `sine` in base64.
-    text = "FROM a\nRESOURCE<binary> M --inline {}\nCAPABILITY<F32> x RAND\nMODEL<_,_> m $M\nOUT serial\nRUN x m serial\n"
+    text = lines(
+        "RESOURCE<binary> M --inline {}",
+        "CAPABILITY<F32> x RAND",
+        "MODEL<_,_> m $M",
+        "OUT serial",
+        "RUN x m serial",
+    )
     found = pipeline(text.format("c2luZQ=="), folder)
     assert (found.models["m"].data, found.models["m"].file) == (b"sine", "$M")
     assert faults(text.format("c2lu!"), folder) == [(Code.BAD_RESOURCE, "M")]

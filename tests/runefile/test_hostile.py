@@ -54,10 +54,12 @@ def answer(content: bytes | str, form: Form | None = None) -> tuple[Diagnostic, 
 
 
 _PIECES = [
-    b"\n", b" ", b"\t", b"#", b"\\", b'"', b"'", b"<", b">", b"(", b")", b"[", b"]", b"{", b"}", b",", b":", b"-", b"_",
-    b"$", b"$A", b"--x", b"RUN", b"MODEL<_,_> a b", b"OUT serial", b"\r", b"\0", b"\xff", b"\xc3\xa9", b"\xef\xbb\xbf",
-    b"\xe2\x80\xa8", b"|\n", b">-\n", b"&a", b"*a", b"!!str", b"- ", b"? ", b"...", b"---", b"0", b"-1", b"1e999",
-    b"99999999999999999999999999999", b".nan", b"str", b"null", b"~", b"\x1b[31m", b"F32[4]", b"\xf0\x9f\x98\x80",
+    b"\n", b" ", b"\t", b"#", b"\\", b'"', b"'", b"<", b">", b"(", b")", b"[", b"]", b"{", b"}",
+    b",", b":", b"-", b"_", b"$", b"$A", b"--x", b"RUN", b"MODEL<_,_> a b", b"OUT serial", b"\r",
+    b"\0", b"\xff", b"\xc3\xa9", b"\xef\xbb\xbf", b"\xe2\x80\xa8", b"|\n", b">-\n", b"&a", b"*a",
+    b"!!str", b"- ", b"? ", b"...", b"---", b"0", b"-1", b"1e999",
+    b"99999999999999999999999999999", b".nan", b"str", b"null", b"~", b"\x1b[31m", b"F32[4]",
+    b"\xf0\x9f\x98\x80",
 ]  # fmt: skip
 
 
@@ -111,7 +113,14 @@ _YAML = "version: 1\nimage: a\n"
         (filled(" "), Form.TEXT),
         ("FROM a\n" + "".join(f"CAPABILITY<F32> a{n} RAW\n" for n in range(5000)), Form.TEXT),
         ("FROM a\n" + "".join(f"PROC_BLOCK<_,_> b{n} y{n}\nRUN c{n} b{n}\n" for n in range(900)), Form.TEXT),
-        ("FROM a\n" + "".join(f"PROC_BLOCK<_,_> b{n} normalize\n" for n in range(900)) + "RUN " + " ".join(f"b{n}" for n in range(900)) + " b0\n", Form.TEXT),
+        (
+            "FROM a\n"
+            + "".join(f"PROC_BLOCK<_,_> b{n} normalize\n" for n in range(900))
+            + "RUN "
+            + " ".join(f"b{n}" for n in range(900))
+            + " b0\n",
+            Form.TEXT,
+        ),
         (filled("["), Form.YAML),
         (filled("{a: "), Form.YAML),
         (filled("? "), Form.YAML),
@@ -122,10 +131,15 @@ _YAML = "version: 1\nimage: a\n"
         (filled("a: b\n"), Form.YAML),
         (filled("#\n") + "a: 1", Form.YAML),
         (_YAML + "pipeline:\n  m:\n    model: x\n    inputs: [" + filled("a,") + "]\n", Form.YAML),
-        (_YAML + "pipeline:\n" + "".join(f"  s{n}: {{out: serial, inputs: [a{n}]}}\n" for n in range(3000)), Form.YAML),
+        (
+            _YAML
+            + "pipeline:\n"
+            + "".join(f"  s{n}: {{out: serial, inputs: [a{n}]}}\n" for n in range(3000)),
+            Form.YAML,
+        ),
     ],
     ids=range(25),
-)  # fmt: skip
+)
 def test_huge_files_are_answered_soon(content: str, form: Form) -> None:
     began = time.monotonic()
     diagnostics = answer(content, form)
