@@ -5,7 +5,7 @@ its own, `NAME.0.bin`, `NAME.1.bin`...  Each inference replaces the file as a wh
 and little-endian.
 
 A container may come from anywhere, and so does the file's name: it is a plain name in the folder that the
-user chose, ending in `.bin` or `.raw`, and nothing else.
+user chose, ending in `.bin`, `.raw` or `.dat`, and nothing else.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from container.files import write_atomically
 from container.manifest import Manifest, StageKind, StageRecord
 
 KIND = "TENSOR"
-SUFFIXES = (".bin", ".raw")
+SUFFIXES = (".bin", ".raw", ".dat")
 
 
 def is_tensor(stage: StageRecord) -> bool:

@@ -2,7 +2,8 @@
 
 The shape is (height, width, channels), channels first where they stand first, or (height, width) for grey;
 dimensions of size one before it do not matter.  The argument `pixel-format` is RGB, BGR or GrayScale (any
-case, `@PixelFormat::` before it or not); left out, three channels are RGB and one is grey.
+case, `@PixelFormat::` before it or not); left out, three channels are RGB and one is grey.  The argument
+`layout`, NHWC or NCHW, decides where a shape could be read both ways.
 
 The picture is stretched to the size, bilinearly; what is transparent becomes white.  A pixel is 0..255 in
 integer types, that minus 128 in `i8`, and 0..1 in floats.
@@ -84,8 +85,10 @@ def _size(stage: StageRecord, channels: int) -> tuple[int, int, bool]:
     """Height, width, and whether the channels stand first."""
     kind = stage.outputs[0]
     height, width = argument(stage, "height", int), argument(stage, "width", int)
+    layout = argument(stage, "layout", str)
     for shape, first in _readings(kind.shape, channels):
-        if height in (None, shape[0]) and width in (None, shape[1]):
+        right_order = layout not in ("NHWC", "NCHW") or first == (layout == "NCHW")
+        if right_order and height in (None, shape[0]) and width in (None, shape[1]):
             return shape[0], shape[1], first
     if height and width and height * width * channels == kind.count and height > 0 and width > 0:
         return height, width, False

@@ -128,6 +128,9 @@ def test_sixteen_bits(tmp_path: Path) -> None:
         ((1, 1, 96, 64), {}, Layout(96, 64, 1, True, False)),
         ((1, 3, 96, 64), {}, Layout(96, 64, 3, True, False)),
         ((3, 3, 3), {}, Layout(3, 3, 3, False, False)),
+        ((3, 3, 3), {"layout": "NCHW"}, Layout(3, 3, 3, True, False)),
+        ((1, 3, 96, 3), {"width": 3, "height": 96}, Layout(96, 3, 3, True, False)),
+        ((1, 28, 28), {"layout": "HW"}, Layout(28, 28, 1, True, False)),
         ((1, 1, 1, 28, 28), {}, Layout(28, 28, 1, True, False)),
     ],
 )
