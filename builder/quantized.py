@@ -41,22 +41,25 @@ class Multipliers:
         pairs = [quantize_multiplier(real) for real in reals]
         return cls(tuple(m for m, _ in pairs), tuple(s for _, s in pairs))
 
+    @classmethod
+    def of_scales(cls, source: float, weights: Sequence[float], target: float) -> Multipliers:
+        """scale_in * scale_weight / scale_out, in float64.
+
+        A product in float32 would differ in the last bit of a few multipliers, and so of a few outputs.
+        """
+        return cls.of([source * scale / target for scale in weights])
+
     def constants(self) -> list[Any]:
         return [constant(np.array(self.multiplier, "int32")), constant(np.array(self.shift, "int32"))]
 
 
 def accumulator_multipliers(node: Node, channels: int) -> Multipliers:
-    """Multipliers of an operator with input 0 and weights 1: scale_in * scale_weight / scale_out, in float64.
-
-    A product in float32 would differ in the last bit of a few multipliers, and so of a few outputs.
-    """
+    """Multipliers of an operator with input 0 and weights 1."""
     input_scale, _ = per_tensor(node.input(0))
     output_scale, _ = per_tensor(node.output())
     if output_scale == 0.0:
         raise Unsupported(f"tensor {node.output().name!r} has the scale 0")
-    return Multipliers.of(
-        [input_scale * scale / output_scale for scale in per_channel(node.input(1), channels)]
-    )
+    return Multipliers.of_scales(input_scale, per_channel(node.input(1), channels), output_scale)
 
 
 def output_attributes(node: Node, activation: str) -> dict[str, int | str]:

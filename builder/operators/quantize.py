@@ -51,12 +51,9 @@ class Quantize(Operator):
             with tir.loops(*shape) as position:
                 value = x[position]
                 if source == "float32":
+                    scale = tir.float32_literal(int(call.attrs["scale"]))
                     result = tir.call(
-                        "int32",
-                        "rune_quantize_f32",
-                        value,
-                        tir.float32_literal(int(call.attrs["scale"])),
-                        *bounds,
+                        "int32", f"rune_quantize_f32_ties_{call.attrs['ties']}", value, scale, *bounds
                     )
                 else:
                     centred = tir.cast("int32", value) - int(call.attrs["input_zero"])
