@@ -14,11 +14,21 @@ from pathlib import Path
 
 from container.errors import CompileError, ExitCode, RuneError
 from container.manifest import Argument, OutputReference, StageKind, StageRecord
-from container.tensors import Quantization, TensorType
+from container.tensors import TensorType
 from runefile.arguments import ArgumentReader, normalized
 from runefile.capabilities import CAPABILITIES, CapabilityUse
 from runefile.diagnostics import Code, Diagnostics, did_you_mean, quoted
 from runefile.explain import declaration_hint, edge_hint, show
+from runefile.flow import (
+    Outputs,
+    block_name,
+    declared_at,
+    declared_outputs,
+    declared_tensor,
+    is_unknown,
+    pick_number,
+    reshaped,
+)
 from runefile.graph import Graph
 from runefile.models import COMPILED_FORMATS, FORMAT, PARAMETERS, conversion_hint
 from runefile.outputs import OUTPUTS
@@ -34,18 +44,10 @@ from runefile.signatures import (
     TypeRuleError,
 )
 from runefile.source import Span
-from runefile.syntax import DeclaredType, Input, Port, Stage
+from runefile.syntax import Input, Stage
 
 _OWN_BLOCK = ("./", "../", "/")
 _OWN_BLOCK_FILES = (".py", ".c")
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """What is known of a stage's outputs; a type is None where an error hides it."""
-
-    types: tuple[TensorType | None, ...]
-    names: tuple[str | None, ...]
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,7 @@ class Inference:
         inputs = self._flows(stage)
         model = self._models[stage.name]
         if model is None:
-            return _declared_outputs(stage)
+            return declared_outputs(stage)
         wanted = tuple(port.type for port in model.signature.inputs)
         owner = f"{quoted(model.file.file)}"
         self._check_model_inputs(stage, owner, wanted, inputs)
@@ -165,7 +167,7 @@ class Inference:
                 hint = "it takes: " + ", ".join(f"{show(tensor)}" for tensor in wanted)
                 self.diagnostics.error(Code.COUNT_MISMATCH, message, stage.target_span, hint)
         for number, tensor in enumerate(wanted):
-            declared = _known(stage.input_types, number)
+            declared = declared_at(stage.input_types, number)
             if declared is not None and not tensor.accepts(declared):
                 says = f"{quoted(stage.name)} declares its input as {declared}"
                 message = f"{says}, but {owner} takes {show(tensor)}"
@@ -183,18 +185,18 @@ class Inference:
         flows = self._flows(stage)
         block = self._find_block(stage)
         if block is None:
-            return _declared_outputs(stage)
+            return declared_outputs(stage)
         self.block_signatures[stage.name] = block
         owner = f"the proc block {quoted(block.name)}"
         arguments = self._reader.read(stage, block.parameters, owner)
         inputs = self._block_inputs(stage, flows)
-        if arguments is None or inputs is None or any(_is_unknown(port) for port in stage.outputs):
-            return _declared_outputs(stage)
-        declared = tuple(_declared_type(port.type) for port in stage.outputs)
+        if arguments is None or inputs is None or any(is_unknown(port) for port in stage.outputs):
+            return declared_outputs(stage)
+        declared = tuple(declared_tensor(port.type) for port in stage.outputs)
         use = BlockUse(inputs, arguments, declared, self._consumers.get(stage.name))
         inferred = self._infer(stage, block, use)
         if inferred is None:
-            return _declared_outputs(stage)
+            return declared_outputs(stage)
         self._arguments[stage.name] = arguments
         outputs = self._agreed(stage, owner, inferred, [None] * len(inferred))
         self._record(stage, block.name, flows, inputs, outputs)
@@ -243,7 +245,7 @@ class Inference:
         return tuple(known) if known and len(known) == len(inputs) else None
 
     def _block_input(self, stage: Stage, number: int, flow: TensorType | None) -> TensorType | None:
-        declared = _known(stage.input_types, number)
+        declared = declared_at(stage.input_types, number)
         if flow is None or declared is None:
             return flow or declared
         if not declared.accepts(flow):
@@ -276,11 +278,11 @@ class Inference:
             message = f"there is no capability {quoted(str(stage.target))}"
             hint = did_you_mean(str(stage.target), CAPABILITIES)
             self.diagnostics.error(Code.UNKNOWN_KIND, message, stage.target_span, hint)
-            return _declared_outputs(stage)
+            return declared_outputs(stage)
         arguments = self._reader.read(stage, kind.parameters, kind.name)
-        if arguments is None or any(_is_unknown(port) for port in stage.outputs):
-            return _declared_outputs(stage)
-        declared = _known(stage.outputs, 0)
+        if arguments is None or any(is_unknown(port) for port in stage.outputs):
+            return declared_outputs(stage)
+        declared = declared_at(stage.outputs, 0)
         consumer = self._consumers.get(stage.name)
         try:
             delivered, self._arguments[stage.name] = kind.rule(CapabilityUse(arguments, declared, consumer))
@@ -288,7 +290,7 @@ class Inference:
             code = Code.WRONG_ARGUMENT if error.argument else Code.TYPE_MISMATCH
             span = _argument_span(stage, (error.argument or "",)) or _output_span(stage)
             self.diagnostics.error(code, error.message, span, error.hint)
-            return _declared_outputs(stage)
+            return declared_outputs(stage)
         if consumer is not None and consumer.accepts(delivered):
             delivered = replace(delivered, quantization=reshaped(consumer, delivered.shape).quantization)
         outputs = self._agreed(stage, kind.name, (delivered,), [None])
@@ -372,7 +374,7 @@ class Inference:
         return Outputs(tuple(types), tuple(found))
 
     def _agreed_type(self, stage: Stage, owner: str, number: int, inferred: TensorType) -> TensorType:
-        declared = _known(stage.outputs, number)
+        declared = declared_at(stage.outputs, number)
         if declared is None:
             return inferred
         if inferred.accepts(declared):
@@ -423,65 +425,6 @@ class Inference:
             number = None if outputs is None else pick_number(edge, outputs)
             references.append(OutputReference(edge.stage, number or 0))
         return tuple(references)
-
-
-def block_name(path: str) -> str:
-    """The name of a proc block: the last segment of its path after `#` or `/`, without a version.
-
-    >>> block_name("hotg-ai/proc-blocks@v0.11.3#fft"), block_name("hotg-ai/rune#proc-blocks/label")
-    ('fft', 'label')
-    """
-    segment = path.rstrip("/").replace("#", "/").rpartition("/")[2]
-    return segment.partition("@")[0]
-
-
-def pick_number(edge: Input, outputs: Outputs) -> int | None:
-    """The number of the output that an edge takes; None when there is none, or it says too little."""
-    if edge.pick is None:
-        return 0 if len(outputs.types) == 1 else None
-    if isinstance(edge.pick, int):
-        return edge.pick if edge.pick < len(outputs.types) else None
-    return outputs.names.index(edge.pick) if edge.pick in outputs.names else None
-
-
-def reshaped(tensor: TensorType, shape: tuple[int, ...]) -> TensorType:
-    """The same tensor with other dimensions of one; the axis of its quantisation moves along."""
-    quantization = tensor.quantization
-    if quantization is not None and quantization.axis is not None and shape != tensor.shape:
-        quantization = _moved_axis(quantization, tensor.shape, shape)
-    return replace(tensor, shape=shape, quantization=quantization)
-
-
-def _moved_axis(quantization: Quantization, old: tuple[int, ...], new: tuple[int, ...]) -> Quantization:
-    assert quantization.axis is not None
-    if old[quantization.axis] == 1:
-        return replace(quantization, axis=None)
-    rank = sum(size != 1 for size in old[: quantization.axis])
-    return replace(quantization, axis=[axis for axis, size in enumerate(new) if size != 1][rank])
-
-
-def _declared_type(declared: DeclaredType | None) -> TensorType | None:
-    if declared is None or declared.element is None:
-        return None
-    return TensorType(declared.element, declared.shape)
-
-
-def _known(ports: Sequence[Port], number: int) -> TensorType | None:
-    return _declared_type(ports[number].type) if number < len(ports) else None
-
-
-def _is_unknown(port: Port) -> bool:
-    """Whether its type names an element that does not exist, which has been reported."""
-    return port.type is not None and port.type.element is None
-
-
-def _declared_outputs(stage: Stage) -> Outputs | None:
-    """What is left to check the rest with, where a stage's own types cannot be inferred."""
-    if not stage.outputs:
-        return None
-    return Outputs(
-        tuple(_declared_type(port.type) for port in stage.outputs), tuple(port.name for port in stage.outputs)
-    )
 
 
 def _output_span(stage: Stage) -> Span:

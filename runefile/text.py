@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from itertools import pairwise
@@ -19,9 +19,9 @@ from container.manifest import StageKind
 from runefile.diagnostics import Code, Diagnostics, did_you_mean, quoted
 from runefile.scalars import NAME, Literal, ResourceName, Scalar, Value, read_text, read_word, unquote
 from runefile.source import NOWHERE, Source, Span
+from runefile.statements import Statement, split
 from runefile.syntax import (
     Argument,
-    Comments,
     Document,
     Input,
     Port,
@@ -68,11 +68,6 @@ _TERMINALS = {
     "$END": "the end of the line",
 }
 
-# A quote opens text only where a word could begin; elsewhere, as in `lady's`, it is a character like others.
-_COMMENT_OR_TEXT = re.compile(
-    r"""(?P<comment>(?:(?<=\s)|^)\#.*)|(?:(?<=[\s,=.])|^)(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|[^"'#]+|."""
-)
-_LINE = re.compile(r"([^\r\n]*)(\r\n|\n|\r|\Z)")
 _FIRST_WORD = re.compile(r"\s*([A-Za-z_][A-Za-z_]*|\S+)")
 _ITEM = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s,"][^\s,"]*)""")
 
@@ -84,75 +79,6 @@ def _parser() -> Lark:
     return Lark(grammar, parser="lalr", lexer="contextual", start=rules, propagate_positions=True)
 
 
-@dataclass
-class _Statement:
-    """One statement: `text` is what stands at `start`, with comments and line ends replaced by spaces."""
-
-    start: int
-    text: str = ""
-    comments: Comments = field(default_factory=Comments)
-
-    @property
-    def span(self) -> Span:
-        lead = len(self.text) - len(self.text.lstrip())
-        return Span(self.start + lead, self.start + len(self.text.rstrip()))
-
-
-class _Splitter:
-    """Cuts a text into statements and gives each its comments."""
-
-    def __init__(self) -> None:
-        self.statements: list[_Statement] = []
-        self.pending: list[str] = []
-        self._open: _Statement | None = None
-
-    def add_line(self, start: int, line: str, length: int) -> None:
-        """Take one line; `length` counts its end too."""
-        content, comment = _split_comment(line)
-        stripped = content.rstrip()
-        if not stripped:
-            self._add_empty(comment, length)
-            return
-        continues = stripped.endswith("\\")
-        statement = self._open or self._begin(start)
-        statement.text += (stripped[:-1] if continues else stripped).ljust(length)
-        if comment is not None:
-            statement.comments.add_after(comment)
-        self._open = statement if continues else None
-
-    def _begin(self, start: int) -> _Statement:
-        statement = _Statement(start, comments=Comments(self.pending))
-        self.pending = []
-        self.statements.append(statement)
-        return statement
-
-    def _add_empty(self, comment: str | None, length: int) -> None:
-        if self._open is None:
-            self.pending.append(comment or "")
-        elif comment is None:
-            self._open = None
-        else:
-            self._open.comments.before.append(comment)
-            self._open.text += " " * length
-
-
-def _split_comment(line: str) -> tuple[str, str | None]:
-    if "#" not in line:
-        return line, None
-    for match in _COMMENT_OR_TEXT.finditer(line):
-        if match["comment"] is not None:
-            return line[: match.start()], match["comment"].rstrip()
-    return line, None
-
-
-def _split(text: str) -> _Splitter:
-    splitter = _Splitter()
-    for match in _LINE.finditer(text):
-        if match.end() > match.start():
-            splitter.add_line(match.start(), match[1], match.end() - match.start())
-    return splitter
-
-
 def read_text_form(source: Source, diagnostics: Diagnostics) -> Document:
     """The tree of a text Runefile; what is wrong goes to `diagnostics`, and the tree lacks it."""
     return _Reader(source, diagnostics).read()
@@ -162,19 +88,19 @@ class _Reader:
     def __init__(self, source: Source, diagnostics: Diagnostics) -> None:
         self._source = source
         self._diagnostics = diagnostics
-        self._image: tuple[str, _Statement] | None = None
+        self._image: tuple[str, Statement] | None = None
         self._stages: list[Stage] = []
         self._by_name: dict[str, Stage] = {}
         self._inputs: dict[str, list[Input]] = {}
         self._edges = 0
         self._words = 0
         self._resources: list[Resource] = []
-        self._runs: list[tuple[_Statement, Tree[Token]]] = []
+        self._runs: list[tuple[Statement, Tree[Token]]] = []
         self._broken: set[str] = set()
         """Words of statements that do not parse: names among them are not unknown."""
 
     def read(self) -> Document:
-        splitter = _split(self._source.text)
+        splitter = split(self._source.text)
         for statement in splitter.statements:
             self._read_statement(statement)
         for statement, tree in self._runs:
@@ -182,7 +108,7 @@ class _Reader:
         if self._image is None:
             hint = "begin the file with: FROM runicos/base"
             self._diagnostics.error(Code.MISSING_FIELD, "missing field `image` (FROM)", NOWHERE, hint)
-        image, start = self._image or ("", _Statement(0))
+        image, start = self._image or ("", Statement(0))
         stages = [replace(stage, inputs=tuple(self._inputs.pop(stage.name, ()))) for stage in self._stages]
         return Document(
             image,
@@ -194,7 +120,7 @@ class _Reader:
             tuple(splitter.pending),
         )
 
-    def _read_statement(self, statement: _Statement) -> None:
+    def _read_statement(self, statement: Statement) -> None:
         first = _FIRST_WORD.match(statement.text)
         if first is None:
             return
@@ -207,7 +133,7 @@ class _Reader:
         tree = self._parse(statement, word, first.end())
         if tree is None:
             return
-        readers: dict[str, Callable[[_Statement, Tree[Token]], None]] = {
+        readers: dict[str, Callable[[Statement, Tree[Token]], None]] = {
             "FROM": self._read_from,
             "CAPABILITY": self._read_capability,
             "PROC_BLOCK": self._read_proc_block,
@@ -218,7 +144,7 @@ class _Reader:
         }
         readers[word](statement, tree)
 
-    def _parse(self, statement: _Statement, word: str, at: int) -> Tree[Token] | None:
+    def _parse(self, statement: Statement, word: str, at: int) -> Tree[Token] | None:
         """Parse what follows the first word; positions in the tree count from the start of the file."""
         rule, form = _FORMS[word]
         self._words += _STATEMENT_COST + _word_count(word, statement.text)
@@ -240,7 +166,7 @@ class _Reader:
             )
         return tree
 
-    def _report(self, error: UnexpectedInput, statement: _Statement, at: int, form: str) -> None:
+    def _report(self, error: UnexpectedInput, statement: Statement, at: int, form: str) -> None:
         rest = statement.text[at:].rstrip()
         position = min(_position(error, len(rest)), len(rest))
         found = re.match(r"[\w-]+|.|$", rest[position:])
@@ -256,40 +182,40 @@ class _Reader:
 
     # Statements
 
-    def _read_from(self, statement: _Statement, tree: Tree[Token]) -> None:
+    def _read_from(self, statement: Statement, tree: Tree[Token]) -> None:
         if self._image is not None:
             message = "FROM stands in this file twice"
             self._diagnostics.error(Code.DUPLICATE_NAME, message, statement.span, "remove one of them")
             return
         self._image = (self._raw(_tokens(tree)[0]), statement)
 
-    def _read_capability(self, statement: _Statement, tree: Tree[Token]) -> None:
+    def _read_capability(self, statement: Statement, tree: Tree[Token]) -> None:
         name, kind = _tokens(tree)
         port = self._port(_subtrees(tree, "port")[0], allow_name=True)
         self._add_stage(
             statement, tree, name, StageKind.CAPABILITY, kind, str(kind).upper(), outputs=simplified([port])
         )
 
-    def _read_proc_block(self, statement: _Statement, tree: Tree[Token]) -> None:
+    def _read_proc_block(self, statement: Statement, tree: Tree[Token]) -> None:
         name, path = _tokens(tree)
         inputs, outputs = self._both_ports(tree)
         target = self._raw(path)
         self._add_stage(statement, tree, name, StageKind.PROC_BLOCK, path, target, inputs, outputs)
 
-    def _read_model(self, statement: _Statement, tree: Tree[Token]) -> None:
+    def _read_model(self, statement: Statement, tree: Tree[Token]) -> None:
         name, file = _tokens(tree)
         inputs, outputs = self._both_ports(tree)
         target = read_text(self._raw(file))
         self._add_stage(statement, tree, name, StageKind.MODEL, file, target, inputs, outputs)
 
-    def _read_out(self, statement: _Statement, tree: Tree[Token]) -> None:
+    def _read_out(self, statement: Statement, tree: Tree[Token]) -> None:
         kind, *given = _tokens(tree)
         name = given[0] if given else kind.update(value=kind.lower())
         self._add_stage(statement, tree, name, StageKind.OUT, kind, str(kind).upper())
 
     def _add_stage(
         self,
-        statement: _Statement,
+        statement: Statement,
         tree: Tree[Token],
         name: Token,
         kind: StageKind,
@@ -315,7 +241,7 @@ class _Reader:
         self._by_name.setdefault(str(name), self._stages[-1])
         self._inputs.setdefault(str(name), [])
 
-    def _read_resource(self, statement: _Statement, tree: Tree[Token]) -> None:
+    def _read_resource(self, statement: Statement, tree: Tree[Token]) -> None:
         kind, name, *path = _tokens(tree)
         if kind.lower() not in set(ResourceKind):
             message = f"a resource holds string or binary, not {quoted(kind)}"
@@ -351,7 +277,7 @@ class _Reader:
 
     # Edges
 
-    def _read_run(self, statement: _Statement, tree: Tree[Token]) -> None:
+    def _read_run(self, statement: Statement, tree: Tree[Token]) -> None:
         steps = [self._references(step) for step in _subtrees(tree, "step")]
         edges: list[Input] = []
         for sources, targets in pairwise(steps):

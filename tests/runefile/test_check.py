@@ -13,7 +13,7 @@ from container.manifest import OutputReference, StageKind, StageRecord
 from container.tensors import Quantization
 from runefile.check import CheckResult, check, load
 from runefile.diagnostics import Code, Severity, render_all
-from runefile.inference import block_name, reshaped
+from runefile.flow import block_name, reshaped
 from runefile.pipeline import TypedPipeline
 from tests.runefile.fakes import MODELS, FakeCatalog, read_model, tensor
 
@@ -312,6 +312,12 @@ def test_each_disagreement_is_reported_once(
     assert faults(text, folder) == [(Code.TYPE_MISMATCH, place) for place in places]
 
 
+_LESSON = (
+    "make the stage before deliver U8. The same byte is another number: 0xC8 is 200 as U8 and -56 as I8. "
+    "Here a number q stands for 0.00390625 * (q + 0): 0.78125, not -0.21875"
+)
+
+
 @pytest.mark.parametrize(
     ("model", "given", "hint"),
     [
@@ -320,8 +326,7 @@ def test_each_disagreement_is_reported_once(
         (
             "person",
             "I8[96,96]",
-            "make the stage before deliver U8. The same byte is another number: 0xC8 is 200 as U8 and -56 as "
-            "I8. Here a number q stands for 0.00390625 * (q + 0): 0.78125, not -0.21875",
+            _LESSON,
         ),
         ("gesture", "F32[128,3,1]", None),
         ("gesture", "F32[3,128]", "put a transpose or reshape block between them"),
