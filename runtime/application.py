@@ -102,7 +102,7 @@ class Application:
             return self._infer(by_port)
 
     def verify(self) -> VerificationReport:
-        """Run the sealed golden vectors in this profile, see runtime/verify.py."""
+        """Run the sealed golden vectors in this profile, afresh, see runtime/verify.py."""
         from runtime.verify import verify
 
         return verify(self.container, profiles=[self.profile], limits=self._limits)

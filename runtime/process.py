@@ -51,12 +51,13 @@ class Worker:
     def load(self, container: Container, profile: Profile) -> None:
         """Have the container compiled and set up; `wait_loaded` tells how that went.
 
-        Raises ContainerError.
+        Raises ContainerError, LimitError.
         """
         _refuse_start(container.modules[profile])
         self._manifest = container.manifest
         self._operators = container.manifest.plans[profile].operators
         interface = _interface(container.manifest, profile, self._limits)
+        _check_traffic(interface)
         self._send({"interface": interface._asdict()}, [container.modules[profile]])
 
     def wait_loaded(self) -> None:
@@ -157,6 +158,16 @@ def _interface(manifest: Manifest, profile: Profile, limits: Limits) -> Interfac
 def _refuse_start(module: bytes) -> None:
     if any(section.identifier == START for section in sections(module)):
         raise ContainerError("the module has a start function: a container's only entry is `run`")
+
+
+def _check_traffic(interface: Interface) -> None:
+    """Samples and outputs are held in memory here too, and their types are the container's word."""
+    total = sum(interface.sources.values()) + sum(interface.sinks.values())
+    if total > interface.maximum_memory_bytes:
+        raise LimitError(
+            f"an inference of the container takes and gives {total:,} bytes, "
+            f"the limit is {interface.maximum_memory_bytes:,}"
+        )
 
 
 def _failure(manifest: Manifest, code: int) -> str:

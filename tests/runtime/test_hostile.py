@@ -276,6 +276,18 @@ def test_a_progress_cell_outside_of_the_memory() -> None:
     assert "the manifest's progress cell at 8 lies outside of the memory" in outcome(guest).message
 
 
+def test_types_that_would_fill_the_host_s_memory() -> None:
+    big = TensorType(ElementType.U8, (100 << 20,))
+    stages = [guests.capability(f"s{port}", big, "RAND", port) for port in range(3)]
+    error = outcome(
+        container(module("(i32.const 0)"), *stages, guests.out("serial", guests.FOUR_BYTES, of="s0"))
+    )
+    assert type(error) is LimitError
+    assert error.message == (
+        "an inference of the container takes and gives 314,572,804 bytes, the limit is 268,435,456"
+    )
+
+
 def test_fuel() -> None:
     endless = container(module(AT_WORK + "(loop $l (br $l)) (unreachable)"))
     error = outcome(endless, Limits(deadline_s=5.0, fuel=100_000))
