@@ -1,0 +1,137 @@
+"""Third-party TensorFlow Lite models against their golden vectors, in both profiles.
+
+Integer models must give the very bytes of TensorFlow Lite Micro.  Float outputs may differ by 1e-5 of the
+largest magnitude that the output has over the vectors: engines add up in different orders.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from container.abi import Profile
+from container.manifest import StageKind
+from container.sections import Container
+from tests.builder.model_runs import model_pipeline
+from tests.builder.support import Array, container_of, run_container
+from tests.shared import shared_path
+
+FLOAT_TOLERANCE = 1e-5
+
+INTEGER = [
+    "mlperf_tiny/kws_ref_model",
+    "mlperf_tiny/pretrainedResnet_quant",
+    "mlperf_tiny/ad01_int8",
+    "mlperf_tiny/model_ToyCar_quant_fullint_micro",
+    "tflite_micro/hello_world_int8",
+    "tflite_micro/micro_speech_quantized",
+    "tflite_micro/simple_add_model",
+    "tinymaix/mnist_arduino_q",
+    "tinymaix/mnist_valid_q",
+    "tinymaix/mnist_dw_q",
+    "tinymaix/mnist_resnet_q",
+    "tinymaix/cifar10_q",
+    "hotg_rune/microspeech_4words",
+    "mlonmcu/cnn_s_quantized",
+    "mlonmcu/micro_kws_m_quantized",
+    "mlonmcu/catdog",
+    "cfu_playground/magic_wand_int8",
+]
+FLOAT = [
+    "mlperf_tiny/ad01_fp32",
+    "mlperf_tiny/pretrainedResnet",
+    "tflite_micro/hello_world_float",
+    "tflite_micro/magic_wand_gesture",
+    "tinymaix/mnist_valid_f",
+    "tinymaix/mnist_resnet_f",
+    "tinymaix/cifar10_f",
+    "mlonmcu/micro_kws_m_fp32",
+    "mlonmcu/simple_mnist",
+    "hotg_rune/gesture_float",
+    "hotg_rune/sinemodel",
+]
+
+
+def golden_vectors(model: Path) -> Iterator[tuple[list[Array], list[Array]]]:
+    """Inputs and expected outputs of each sample: real ones, then random ones."""
+    with np.load(model.with_suffix(".golden.npz")) as file:
+        arrays = dict(file)
+    for prefix in ("", "r"):
+        inputs, outputs = ordered(arrays, f"{prefix}in"), ordered(arrays, f"{prefix}out")
+        for sample in range(len(inputs[0]) if inputs else 0):
+            yield [values[sample] for values in inputs], [values[sample] for values in outputs]
+
+
+def ordered(arrays: dict[str, Array], prefix: str) -> list[Array]:
+    names = [name for name in arrays if re.fullmatch(rf"{prefix}\d+", name)]
+    return [arrays[name] for name in sorted(names, key=lambda name: int(name[len(prefix) :]))]
+
+
+def build(name: str) -> tuple[Container, list[tuple[list[Array], list[Array]]]]:
+    path = shared_path(f"models/{name}.tflite")
+    return container_of(model_pipeline(path.read_bytes())), list(golden_vectors(path))
+
+
+@pytest.mark.parametrize("name", INTEGER)
+def test_integer_models_give_the_reference_bytes(name: str) -> None:
+    container, vectors = build(name)
+    assert len(vectors) >= 4
+    for profile in container.modules:
+        results = run_container(container, profile, [inputs for inputs, _ in vectors])
+        for number, (found, (_, expected)) in enumerate(zip(results, vectors, strict=True)):
+            for ours, theirs in zip(found, expected, strict=True):
+                assert ours.tobytes() == theirs.tobytes(), f"{profile}, vector {number}"
+
+
+@pytest.mark.parametrize("name", FLOAT)
+def test_float_models_stay_within_the_tolerance(name: str) -> None:
+    container, vectors = build(name)
+    assert len(vectors) >= 4
+    for profile in container.modules:
+        results = run_container(container, profile, [inputs for inputs, _ in vectors])
+        for output in range(len(vectors[0][1])):
+            expected = np.stack([outputs[output] for _, outputs in vectors])
+            found = np.stack([outputs[output].reshape(expected.shape[1:]) for outputs in results])
+            bound = FLOAT_TOLERANCE * float(np.abs(expected).max())
+            np.testing.assert_allclose(found, expected, rtol=0, atol=bound, err_msg=f"{name}, {profile}")
+
+
+def test_every_utterance_gets_the_class_and_the_bytes_of_the_reference() -> None:
+    """1,000 keyword utterances: the model's outputs, all twelve bytes of each."""
+    model = shared_path("models/mlperf_tiny/kws_ref_model.tflite")
+    with np.load(shared_path("models/eval_sets/mlperf_kws01_1000.npz")) as file:
+        features, expected = file["x"], file["tflm_int8"]
+    container = container_of(model_pipeline(model.read_bytes()))
+    for profile in container.modules:
+        results = run_container(container, profile, [[sample] for sample in features])
+        found = np.stack([outputs[0].reshape(12) for outputs in results])
+        assert found.tobytes() == expected.reshape(-1, 12).tobytes(), profile
+
+
+@pytest.mark.parametrize(
+    ("name", "limit"),
+    [
+        # 1.1 times what TensorFlow Lite Micro's arena takes on a 32-bit board.
+        ("mlperf_tiny/kws_ref_model", 22_772 * 11 // 10),
+        ("hotg_rune/sinemodel", 4096),
+    ],
+)
+def test_linear_memory_beside_the_weights_is_small(name: str, limit: int) -> None:
+    container, _ = build(name)
+    plan = container.manifest.plans[Profile.MCU]
+    assert plan.linear_memory - plan.read_only <= limit
+
+
+def test_operators_are_told_by_stage_with_their_work() -> None:
+    """The keyword model: 2,656,768 multiply-accumulates, known from its shapes, between sensor and output."""
+    container, _ = build("mlperf_tiny/kws_ref_model")
+    for plan in container.manifest.plans.values():
+        assert sum(operator.macs for operator in plan.operators) == 2_656_768
+        assert plan.operators[0].stage == "in0"
+        assert plan.operators[-1].stage == "out"
+        assert {operator.stage for operator in plan.operators[1:-1]} == {"model"}
+    assert container.manifest.stages[-1].kind is StageKind.OUT
