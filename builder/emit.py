@@ -21,6 +21,7 @@ KERNEL_HEADERS = (
     "softmax.h",
     "quantize.h",
     "blocks.h",
+    "text.h",
 )
 ALIGNMENT = {Profile.SIMD: 16, Profile.MCU: 4}
 """Bytes: what the widest load of each profile wants."""

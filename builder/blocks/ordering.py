@@ -30,3 +30,16 @@ def descending(values: Array) -> Array:
         distinct = np.unique(values)
         ascending = np.searchsorted(distinct, values)
     return len(distinct) - ascending
+
+
+def index_of_largest(element: ElementType, count: int, value: Callable[[Any], Any]) -> Any:
+    """A `tir.Cell` (int32) with the index of the largest of `value(0)` to `value(count - 1)`, the lowest of
+    equals.
+    """
+    from builder import tir
+
+    better = larger(element)
+    best = tir.Cell("int32", 0)
+    with tir.loop(count) as k, tir.when(better(value(k), value(best.value))):
+        best.set(k)
+    return best
