@@ -32,7 +32,7 @@ def encode(value: object) -> bytes:
             _plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
         )
         return text.encode()
-    except (ValueError, UnicodeEncodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ContainerError(f"cannot be written as JSON: {error}") from None
 
 
@@ -50,7 +50,10 @@ def parse(data: bytes) -> object:
 
 def decode(kind: type[T], value: object, path: str = "") -> T:
     """The dataclass `kind` from plain values.  Raises ContainerError that begins with the place."""
-    result: T = _decode(kind, value, path)
+    try:
+        result: T = _decode(kind, value, path)
+    except RecursionError:
+        raise ContainerError("nested too deeply") from None
     return result
 
 

@@ -18,7 +18,7 @@ from container.abi import ABI_VERSION, MAXIMUM_MEMORY_BYTES, PROGRESS_BYTES, Pro
 from container.errors import ContainerError
 from container.tensors import ElementType, Quantization, TensorType
 
-MAXIMUM_MANIFEST_BYTES = 16 << 20
+MAXIMUM_MANIFEST_BYTES = 2 << 20
 """The largest manifest that is read."""
 MAXIMUM_RANK = 16
 """The most dimensions a tensor may have."""

@@ -153,13 +153,20 @@ def test_another_abi_is_told_before_anything_else(version: int, hint: str) -> No
         (b'{"abi":' + b"1" * 5000 + b"}", "not JSON"),
         (b'{"abi":true}', "name: is missing"),
         (b"[]", "top level: expected an object, found []"),
-        (b" " * ((16 << 20) + 1), "has 16,777,217 bytes, more than 16,777,216"),
+        (b" " * ((2 << 20) + 1), "has 2,097,153 bytes, more than 2,097,152"),
     ],
 )
 def test_what_is_no_manifest(data: bytes, message: str) -> None:
     with pytest.raises(ContainerError, match="manifest: ") as caught:
         Manifest.from_json(data)
     assert message in caught.value.message
+
+
+def test_arguments_nested_too_deeply() -> None:
+    """JSON's own parser goes deeper than the reader of arguments does."""
+    nested = json.loads("[" * 900 + "1" + "]" * 900)
+    with pytest.raises(ContainerError, match="manifest: nested too deeply"):
+        Manifest.from_json(changed("stages.2.arguments", {"a": nested}))
 
 
 def test_numbers_that_are_not_finite() -> None:
