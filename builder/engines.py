@@ -1,8 +1,7 @@
 """Independent engines: what computes the expected outputs of golden vectors.
 
 An engine runs in a process of its own: a model that makes it crash or hang costs the golden vectors, not the
-build.
-This file is also that process's program: `python -m builder.engines NAME`.
+build.  This file is also that process's program.
 """
 
 from __future__ import annotations
@@ -23,6 +22,14 @@ from builder.importers import ONNX, TENSORFLOW_LITE
 Array: TypeAlias = np.ndarray[Any, Any]
 
 _SECONDS = 120
+_PACKAGES = str(Path(__file__).resolve().parents[1])
+# Found by its place and not through the working directory, which may hold another package of that name.
+_BOOT = """
+import sys
+sys.path.insert(0, sys.argv.pop(1))
+from builder.engines import main
+main(*sys.argv[1:])
+"""
 
 
 class EngineError(Exception):
@@ -129,7 +136,7 @@ def run_engine(engine: type[Engine], model: bytes, samples: Sequence[Sequence[Ar
         work = Path(folder)
         (work / "model").write_bytes(model)
         (work / "inputs.npz").write_bytes(_pack(samples))
-        command = [sys.executable, "-m", "builder.engines", engine.__name__, folder]
+        command = [sys.executable, "-P", "-c", _BOOT, _PACKAGES, engine.__name__, folder]
         try:
             done = subprocess.run(
                 command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_SECONDS, check=False
@@ -172,13 +179,10 @@ def _unpack(data: bytes) -> list[list[Array]]:
     return [[samples[i][k] for k in sorted(samples[i])] for i in sorted(samples)]
 
 
-def _main(name: str, folder: str) -> None:
+def main(name: str, folder: str) -> None:
+    """Run an engine on the model and inputs in a folder, and leave the outputs there."""
     engine = next(e for e in ENGINES if e.__name__ == name)()
     work = Path(folder)
     samples = _unpack((work / "inputs.npz").read_bytes())
     results = engine.run((work / "model").read_bytes(), samples)
     (work / "outputs.npz").write_bytes(_pack(results))
-
-
-if __name__ == "__main__":
-    _main(*sys.argv[1:])

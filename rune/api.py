@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from container.abi import Profile
 from container.errors import RunefileError, UsageError
@@ -19,7 +19,15 @@ if TYPE_CHECKING:
     from runtime.limits import Limits
     from runtime.verify import VerificationReport
 
+Report: TypeAlias = Callable[[str], None]
+
 PROFILES = tuple(Profile)
+GOLDEN_SAMPLES = 4
+"""How many seeded random inputs the golden vectors of a container have."""
+
+
+def _silent(message: str) -> None:
+    """Tells nobody."""
 
 
 def check(runefile: Path | str = ".") -> TypedPipeline:
@@ -38,18 +46,29 @@ def build(
     output: Path | str | None = None,
     *,
     profiles: Sequence[Profile | str] = PROFILES,
-    progress: Callable[[str], None] = lambda phase: None,
+    golden: Path | str | None = None,
+    golden_samples: int = GOLDEN_SAMPLES,
+    progress: Report = _silent,
+    warn: Report = _silent,
 ) -> Path:
     """Compile a Runefile, or the one in a folder, and return the path of the container.
 
-    `output` is by default the name of the Runefile's folder and `.rune`, in the working directory.
-    `progress` is told each phase as it begins.  Raises RunefileError, CompileError; RuneError when `output`
-    cannot be written.
+    `output` is by default the name of the Runefile's folder and `.rune`, in the working directory.  Golden
+    vectors are made of `golden_samples` seeded random inputs and of `golden`, a `.npz` file with an array for
+    each capability.  `progress` is told each phase as it begins, `warn` what the container lacks.  Raises
+    RunefileError, CompileError, UsageError; RuneError when `output` cannot be written.
     """
     path = locate(runefile)
     progress("check")
-    pipeline = check(path)
-    return build_pipeline(pipeline, output or default_output(path), profiles=profiles, progress=progress)
+    return build_pipeline(
+        check(path),
+        output or default_output(path),
+        profiles=profiles,
+        golden=golden,
+        golden_samples=golden_samples,
+        progress=progress,
+        warn=warn,
+    )
 
 
 def load(
@@ -95,13 +114,23 @@ def build_pipeline(
     output: Path | str,
     *,
     profiles: Sequence[Profile | str] = PROFILES,
-    progress: Callable[[str], None] = lambda phase: None,
+    golden: Path | str | None = None,
+    golden_samples: int = GOLDEN_SAMPLES,
+    progress: Report = _silent,
+    warn: Report = _silent,
 ) -> Path:
-    """Compile a checked pipeline into a file.  Raises CompileError, UsageError for an unknown profile."""
-    chosen = _profiles(profiles)
-    from builder.build import build_container
+    """Compile a checked pipeline into a file; the arguments are those of `build`.
 
-    data = build_container(pipeline, profiles=chosen, progress=progress)
+    Raises CompileError, UsageError; RuneError when `output` cannot be written.
+    """
+    chosen = _profiles(profiles)
+    if golden_samples < 0:
+        raise UsageError(f"{golden_samples} golden samples are asked for, expected 0 or more")
+    from builder.build import build_container
+    from builder.golden import GoldenOptions
+
+    options = GoldenOptions(samples=golden_samples, file=None if golden is None else Path(golden))
+    data = build_container(pipeline, profiles=chosen, golden=options, progress=progress, warn=warn)
     write_atomically(Path(output), data)
     return Path(output)
 

@@ -9,6 +9,9 @@ from typing import TypeVar
 import pytest
 from hypothesis import settings
 
+# Tests run side by side: threads of a linear algebra library would only get into each other's way.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 settings.register_profile("rune", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("rune")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from container.abi import Profile
+from rune import api
 from rune.cli import console, feeding
 from rune.text import size
 
@@ -28,10 +29,27 @@ from rune.text import size
     multiple=True,
     help="Build this profile; repeat it for several. Both by default.",
 )
+@click.option(
+    "--golden", metavar="FILE.npz", type=feeding.FILE, help="Seal golden vectors of these inputs too."
+)
+@click.option(
+    "--golden-samples",
+    metavar="N",
+    type=click.IntRange(min=0, max=1000),
+    default=api.GOLDEN_SAMPLES,
+    show_default=True,
+    help="Seal golden vectors of N random inputs.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Show each phase and the time it takes.")
 @console.json_option
 def command(
-    runefile: Path, output: Path | None, profiles: tuple[str, ...], verbose: bool, as_json: bool
+    runefile: Path,
+    output: Path | None,
+    profiles: tuple[str, ...],
+    golden: Path | None,
+    golden_samples: int,
+    verbose: bool,
+    as_json: bool,
 ) -> None:
     """Check a Runefile, compile it for every profile and seal one container.
 
@@ -41,9 +59,8 @@ def command(
     rune build examples/digits
     rune build examples/sine/int8.Runefile -o sine.rune --profile mcu
     """
-    from rune import api
-
     path = api.locate(runefile)
+    warnings: list[str] = []
     with console.Phases(shown=verbose or sys.stderr.isatty()) as phases:
         phases("check")
         pipeline = console.checked(api.diagnose(path))
@@ -51,9 +68,21 @@ def command(
             pipeline,
             output or api.default_output(path),
             profiles=profiles or api.PROFILES,
+            golden=golden,
+            golden_samples=golden_samples,
             progress=phases,
+            warn=warnings.append,
         )
+    for warning in warnings:
+        console.print_warning(warning)
     if as_json:
-        console.print_json({"file": str(built), "bytes": built.stat().st_size, "seconds": phases.seconds})
+        console.print_json(
+            {
+                "file": str(built),
+                "bytes": built.stat().st_size,
+                "seconds": phases.seconds,
+                "warnings": warnings,
+            }
+        )
     elif verbose or sys.stderr.isatty():
         click.echo(f"{built}: {size(built.stat().st_size)}, {sum(phases.seconds.values()):.1f} s", err=True)

@@ -47,6 +47,11 @@ def print_error(message: str, hint: str | None = None) -> None:
         click.echo(f"{paint('hint:', 'cyan')} {printable(hint)}", err=True, color=colored(sys.stderr))
 
 
+def print_warning(message: str) -> None:
+    """Print `warning: ...` to stderr."""
+    click.echo(f"{paint('warning:', 'yellow')} {printable(message)}", err=True, color=colored(sys.stderr))
+
+
 def print_diagnostics(result: Diagnosed) -> None:
     """Print what is wrong with a Runefile to stderr, a blank line between."""
     for number, diagnostic in enumerate(result.diagnostics):

@@ -1,0 +1,82 @@
+"""Writes the pages that are made from code: `python -m docs.generate`, or `python3 tasks.py docs`."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+import click
+
+from builder.blocks.base import Block
+from builder.catalog import CATALOG
+from rune.cli.application import COMMANDS, application
+from runefile.signatures import Parameter
+
+FOLDER = Path(__file__).parent
+NOTICE = "<!-- Made by docs/generate.py: do not edit. -->"
+INTRODUCTION = """\
+The blocks that come with Rune. In a name, `-` and `_` mean the same. Where the Runefile leaves an output
+type to be inferred, the block derives it from what flows in, its arguments and what the next stage expects.
+[proc-blocks.md](proc-blocks.md) shows how to write one of your own.\
+"""
+WIDTH = 100
+"""Columns of the help texts."""
+
+
+def commands() -> str:
+    """The page with the help of every command."""
+    parts = ["# Commands", NOTICE, "```text\n" + _help(application, "rune") + "```"]
+    context = click.Context(application, info_name="rune")
+    for name in COMMANDS:
+        command = application.get_command(context, name)
+        assert command is not None
+        parts += [f"## rune {name}", "```text\n" + _help(command, f"rune {name}") + "```"]
+    return "\n\n".join(parts) + "\n"
+
+
+def proc_blocks() -> str:
+    """The page with every built-in proc block and its arguments."""
+    parts = ["# Proc blocks", NOTICE, INTRODUCTION]
+    for name in CATALOG.names():
+        block = CATALOG.find(name)
+        assert block is not None
+        parts.append(_block(block))
+    return "\n\n".join(parts) + "\n"
+
+
+def _help(command: click.Command, name: str) -> str:
+    context = click.Context(command, info_name=name, terminal_width=WIDTH, max_content_width=WIDTH)
+    return command.get_help(context).rstrip() + "\n"
+
+
+def _block(block: Block) -> str:
+    lines = [f"## {block.name}", "", inspect.getdoc(block) or block.summary]
+    if block.example:
+        lines += ["", f"```text\n{block.example}\n```"]
+    if block.parameters:
+        lines += ["", "| argument | takes | means |", "|---|---|---|"]
+        lines += [_parameter(parameter) for parameter in block.parameters]
+    return "\n".join(lines)
+
+
+def _parameter(parameter: Parameter) -> str:
+    names = ", ".join(f"`--{name}`" for name in (parameter.name, *parameter.aliases))
+    takes = " or ".join(f"`{choice}`" for choice in parameter.choices) or parameter.kind.value
+    if parameter.required:
+        takes += ", required"
+    elif parameter.default is not None:
+        takes += f", default {parameter.default}"
+    return f"| {names} | {takes} | {parameter.summary} |"
+
+
+PAGES = {"commands.md": commands, "proc-block-reference.md": proc_blocks}
+"""Each page that is made, and what makes it."""
+
+
+def main() -> None:
+    for name, make in PAGES.items():
+        (FOLDER / name).write_text(make())
+
+
+if __name__ == "__main__":
+    main()

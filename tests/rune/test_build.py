@@ -1,0 +1,85 @@
+"""`rune build`: files, phases, profiles, golden vectors."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from container.abi import Profile
+from container.errors import ExitCode
+from container.sections import load
+from tests.rune.commands import EXAMPLES, rune
+
+PHASES = ["check", "import", "lower (mcu)", "compile (mcu)", "golden vectors", "seal"]
+
+
+@pytest.fixture
+def digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the digits, in a working directory of its own."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(EXAMPLES / "digits", tmp_path / "reader")
+    return tmp_path / "reader"
+
+
+def test_a_container_is_named_as_the_folder_and_has_both_profiles(digits: Path) -> None:
+    result = rune("build", digits)
+    assert (result.exit_code, result.output) == (ExitCode.OK, "")
+    container = load(digits.parent / "reader.rune")
+    assert container.manifest.name == "reader"
+    assert set(container.modules) == set(Profile)
+
+
+def test_one_profile_and_the_phases_with_their_times(digits: Path) -> None:
+    result = rune("build", digits, "-o", "one.rune", "--profile", "mcu", "--verbose", "--json")
+    assert set(load(Path("one.rune")).modules) == {Profile.MCU}
+    facts = json.loads(result.stdout)
+    assert (facts["schema"], facts["file"], facts["warnings"]) == (1, "one.rune", [])
+    assert facts["bytes"] == Path("one.rune").stat().st_size
+    lines = result.stderr.splitlines()
+    assert [line.rsplit(None, 2)[0].rstrip() for line in lines] == PHASES
+    assert facts["seconds"].keys() == set(PHASES)
+    assert all(line.endswith(" s") for line in lines)
+
+
+def test_golden_vectors_of_the_users_own(digits: Path) -> None:
+    np.savez("inputs.npz", picture=np.zeros((3, 1, 8, 8, 1), np.int8))
+    result = rune("build", digits, "--golden", "inputs.npz", "--golden-samples", 2)
+    assert result.exit_code == ExitCode.OK
+    facts = json.loads(rune("inspect", "reader.rune", "--json").stdout)
+    assert facts["golden"]["vectors"] == 5
+    assert rune("verify", "reader.rune").exit_code == ExitCode.OK
+
+
+def test_golden_inputs_that_do_not_fit(digits: Path) -> None:
+    np.savez("inputs.npz", image=np.zeros((1, 8, 8, 1), np.int8))
+    result = rune("build", digits, "--golden", "inputs.npz")
+    assert result.exit_code == ExitCode.USAGE
+    assert "inputs.npz" in result.stderr
+    assert not Path("reader.rune").exists()
+
+
+def test_a_wrong_runefile_ends_with_3_and_builds_nothing(digits: Path) -> None:
+    runefile = digits / "Runefile"
+    runefile.write_text(runefile.read_text().replace("I8[1,10]", "U8[1,10]"))
+    result = rune("build", digits)
+    assert result.exit_code == ExitCode.RUNEFILE
+    assert "error[type-mismatch]" in result.stderr
+    assert not Path("reader.rune").exists()
+
+
+def test_a_damaged_model_ends_with_4(digits: Path) -> None:
+    model = digits / "digits.tflite"
+    model.write_bytes(model.read_bytes()[:1000])
+    result = rune("build", digits)
+    assert result.exit_code == ExitCode.COMPILE
+    assert "digits.tflite" in result.stderr
+
+
+def test_a_file_that_cannot_be_written(digits: Path) -> None:
+    result = rune("build", digits, "-o", "no/such/folder/x.rune", "--profile", "mcu")
+    assert result.exit_code == ExitCode.FAILED
+    assert result.stderr.startswith("error: no/such/folder/x.rune: cannot be written")
