@@ -25,6 +25,6 @@ def size(count: int) -> str:
 def printable(text: str) -> str:
     """Text as it may reach a terminal: what could move the cursor or change colours is spelt out."""
     return "".join(
-        character if character.isprintable() or character == "\n" else f"\\u{ord(character):04x}"
+        character if character.isprintable() or character in "\n\t" else f"\\u{ord(character):04x}"
         for character in text
     )

@@ -31,7 +31,7 @@ def command(pipeline: Path, output: Path | None) -> None:
 
     name, stages = _pipeline(pipeline)
     if output is None:
-        console.say(graph.dot(name, stages))
+        console.say(graph.dot(name, stages).rstrip("\n"))
     else:
         graph.draw(name, stages, output)
 

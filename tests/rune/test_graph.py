@@ -8,11 +8,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from container.errors import RuneError, UsageError
+from container.errors import ExitCode, RuneError, UsageError
 from container.manifest import OutputReference, StageKind, StageRecord
+from container.sections import seal
 from container.tensors import ElementType, TensorType
 from rune import graph
 from tests.container import samples
+from tests.rune.commands import EXAMPLES, rune
 from tests.shared import need_program
 from tests.snapshots import assert_snapshot
 
@@ -64,3 +66,24 @@ def test_without_the_program_dot_an_svg_is_refused_with_the_fix(
 def test_another_ending_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"picture\.gif: a picture ends in \.svg or \.dot"):
         graph.draw("x", MANIFEST.stages, tmp_path / "picture.gif")
+
+
+def test_a_runefile_and_its_container_have_one_picture(tmp_path: Path) -> None:
+    (tmp_path / "sample.rune").write_bytes(seal(MANIFEST, samples.MODULES))
+    assert rune("graph", tmp_path / "sample.rune").stdout == graph.dot("sample", MANIFEST.stages)
+    from_runefile = rune("graph", EXAMPLES / "sine").stdout
+    assert 'label="turn\\nmodulo"' in from_runefile
+    assert 'stage1 -> stage2 [label="F32[1]"]' in from_runefile
+
+
+def test_the_picture_goes_to_a_file(tmp_path: Path) -> None:
+    result = rune("graph", EXAMPLES / "sine", "-o", tmp_path / "sine.dot")
+    assert (result.exit_code, result.output) == (0, "")
+    assert (tmp_path / "sine.dot").read_text().startswith("digraph sine {")
+
+
+def test_a_wrong_runefile_shows_its_diagnostics(tmp_path: Path) -> None:
+    (tmp_path / "Runefile").write_text("FROM runicos/base\nCAPABILITY<F33> x RAW\n")
+    result = rune("graph", tmp_path)
+    assert result.exit_code == ExitCode.RUNEFILE
+    assert f"{tmp_path}/Runefile:2:12: error[unknown-type]: " in result.stderr
