@@ -73,7 +73,7 @@ def test_a_runefile_and_its_container_have_one_picture(tmp_path: Path) -> None:
     assert rune("graph", tmp_path / "sample.rune").stdout == graph.dot("sample", MANIFEST.stages)
     from_runefile = rune("graph", EXAMPLES / "sine").stdout
     assert 'label="turn\\nmodulo"' in from_runefile
-    assert 'stage1 -> stage2 [label="F32[1]"]' in from_runefile
+    assert 'stage1 -> stage2 [label="F32[1,1]"]' in from_runefile
 
 
 def test_the_picture_goes_to_a_file(tmp_path: Path) -> None:
