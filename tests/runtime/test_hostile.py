@@ -25,11 +25,15 @@ READ = "(drop (call $read (i32.const 0) (i32.const 16) (i32.const 4)))"
 
 
 def outcome(guest: Container, limits: Limits = LIMITS) -> RuneError:
-    """The error that loading the container, or one inference, ends in; within a second."""
-    begin = time.monotonic()
+    """The error that loading the container, or one inference, ends in; the inference within a second.
+
+    The start of the worker process is not in that second: it is ours, and a busy machine may take its time.
+    """
+    begin = float("inf")
     with pytest.raises(RuneError) as caught, Application(guest, limits=limits) as application:
+        begin = time.monotonic()
         application.infer(SAMPLE)
-    assert time.monotonic() - begin < 1.0 + limits.deadline_s
+    assert time.monotonic() - begin < 1.0
     return caught.value
 
 
