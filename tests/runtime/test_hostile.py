@@ -29,12 +29,18 @@ def outcome(guest: Container, limits: Limits = LIMITS) -> RuneError:
 
     The start of the worker process is not in that second: it is ours, and a busy machine may take its time.
     """
-    begin = float("inf")
-    with pytest.raises(RuneError) as caught, Application(guest, limits=limits) as application:
-        begin = time.monotonic()
-        application.infer(SAMPLE)
-    assert time.monotonic() - begin < 1.0
+    begins: list[float] = []
+    with pytest.raises(RuneError) as caught:
+        run(guest, limits, begins)
+    assert all(time.monotonic() - begin < 1.0 for begin in begins)
     return caught.value
+
+
+def run(guest: Container, limits: Limits, begins: list[float]) -> None:
+    """One inference; notes when it begins."""
+    with Application(guest, limits=limits) as application:
+        begins.append(time.monotonic())
+        application.infer(SAMPLE)
 
 
 @dataclass(frozen=True)
