@@ -9,9 +9,10 @@ from typing import Any
 
 from builder.golden import GoldenOptions, golden_vectors
 from container import __version__
-from container.abi import ABI_VERSION, Profile
+from container.abi import ABI_VERSION, MAXIMUM_MEMORY_BYTES, Profile
+from container.errors import CompileError
 from container.golden import encode
-from container.manifest import Manifest, MemoryPlan, ModelRecord
+from container.manifest import Manifest, MemoryPlan, ModelRecord, OperatorRecord
 from container.sections import seal
 from runefile.pipeline import TypedPipeline
 
@@ -75,9 +76,10 @@ def compile_profile(
 
     progress(f"lower ({profile})")
     program = read_program(lower(module, profile))
-    unit = emit_unit(program, generate(program.functions), pipeline.stages, profile, block_sources(pipeline))
+    unit = emit_unit(program, generate(program.functions), pipeline.stages, profile)
+    _check_memory(unit.arena, unit.operators)
     progress(f"compile ({profile})")
-    linked = compile_unit(unit.source, profile)
+    linked = compile_unit(unit.source, profile, block_sources(pipeline))
     plan = MemoryPlan(
         linear_memory=linked.linear_memory,
         read_only=linked.read_only,
@@ -87,6 +89,17 @@ def compile_profile(
         operators=unit.operators,
     )
     return linked.wasm, plan
+
+
+def _check_memory(arena: int, operators: Sequence[OperatorRecord]) -> None:
+    """Raises CompileError when the activations alone are more than any host accepts."""
+    if arena > MAXIMUM_MEMORY_BYTES:
+        largest = max(operators, key=lambda operator: operator.arena_bytes)
+        raise CompileError(
+            f"stage `{largest.stage}`: operator {largest.name} needs {largest.arena_bytes:,} bytes of memory "
+            f"for its tensors; a container may have {MAXIMUM_MEMORY_BYTES:,}",
+            hint="use a smaller input or a smaller model",
+        )
 
 
 def _model_records(pipeline: TypedPipeline) -> tuple[ModelRecord, ...]:

@@ -12,6 +12,7 @@ from builder.build import build_container
 from builder.importers import read_signature
 from container.abi import Profile
 from container.errors import CompileError
+from container.tensors import Quantization
 from examples.tflite_writer import Graph
 from tests.builder.model_runs import model_pipeline
 from tests.builder.support import NO_GOLDEN
@@ -107,3 +108,18 @@ def test_a_tensor_whose_shape_contradicts_its_operator_is_refused() -> None:
     graph.output(y)
     with pytest.raises(CompileError, match=r"output 'y' is \[1, 5\], but from its inputs follows \[1, 4\]"):
         compile_model(graph.to_bytes())
+
+
+def test_a_model_that_needs_more_memory_than_any_host_gives_is_refused() -> None:
+    graph, shape = Graph("large"), (1, 1 << 14, (1 << 13) + 1)
+    x = graph.input("x", shape, "int8", Quantization((0.1,), (0,)))
+    y = graph.tensor("y", shape, "int8", Quantization((0.2,), (0,)))
+    z = graph.tensor("z", shape, "int8", Quantization((0.3,), (0,)))
+    graph.operator("QUANTIZE", [x], [y])
+    graph.operator("QUANTIZE", [y], [z])
+    graph.output(z)
+    with pytest.raises(
+        CompileError, match=r"stage `model`: operator quantize_\d needs 268,468,224 bytes"
+    ) as caught:
+        compile_model(graph.to_bytes())
+    assert caught.value.hint == "use a smaller input or a smaller model"
