@@ -25,7 +25,7 @@ class Pooling(Operator):
         """The reduction's step."""
 
     @abstractmethod
-    def finish(self, total: Any, count: Any, accumulator: str) -> Any:
+    def finish(self, call: Any, total: Any, count: Any) -> Any:
         """The result of a window with `count` taps inside of the image."""
 
     def read_tflite(self, node: Node) -> Any:
@@ -60,7 +60,7 @@ class Pooling(Operator):
                 rows = inside(window.kernel_height, shape[1], top, 1)
                 columns = inside(window.kernel_width, shape[2], left, 1)
                 count = (rows[1] - rows[0]) * (columns[1] - columns[0])
-                result = _bounded(call, self.finish(total.value, count, accumulator))
+                result = _bounded(call, self.finish(call, total.value, count))
                 tir.store(y, (n, oy, ox, c), tir.cast(dtype, result))
 
         return Kernel(tir.kernel([("x", shape, dtype), ("y", shape_of(call), dtype)], body), call.args)

@@ -57,8 +57,6 @@ def accumulator_multipliers(node: Node, channels: int) -> Multipliers:
     """Multipliers of an operator with input 0 and weights 1."""
     input_scale, _ = per_tensor(node.input(0))
     output_scale, _ = per_tensor(node.output())
-    if output_scale == 0.0:
-        raise Unsupported(f"tensor {node.output().name!r} has the scale 0")
     return Multipliers.of_scales(input_scale, per_channel(node.input(1), channels), output_scale)
 
 
@@ -82,18 +80,19 @@ def bias_constant(node: Node, position: int, channels: int, dtype: str) -> Any:
     return constant(bias)
 
 
+def requantize(attributes: Mapping[str, Any], *arguments: Any) -> Any:
+    """The call, as TIR, on accumulator, multiplier, shift, zero point, low and high.
+
+    `rounding` is `twice`, as in TensorFlow Lite Micro, unless the attributes say `once`, as in ONNX.
+    """
+    once = attributes.get("rounding", "twice") == "once"
+    return tir.call("int32", "rune_requantize_once" if once else "rune_requantize", *arguments)
+
+
 def requantized(
     accumulator: Any, multiplier: Any, shift: Any, attributes: Mapping[str, Any], dtype: str = "int8"
 ) -> Any:
     """The output element of an int32 accumulator, as TIR."""
-    value = tir.call(
-        "int32",
-        "rune_requantize",
-        accumulator,
-        multiplier,
-        shift,
-        int(attributes["output_zero"]),
-        int(attributes["low"]),
-        int(attributes["high"]),
-    )
+    bounds = (int(attributes[name]) for name in ("output_zero", "low", "high"))
+    value = requantize(attributes, accumulator, multiplier, shift, *bounds)
     return tir.cast(dtype, value)

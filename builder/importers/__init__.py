@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from container.errors import CompileError
 from runefile.signatures import ModelSignature
 
@@ -36,7 +38,7 @@ def detect_format(data: bytes, file: str) -> str:
     """`tensorflow-lite` or `onnx`.  Raises CompileError for anything else."""
     if data[4:8] == b"TFL3":
         return TENSORFLOW_LITE
-    if _looks_like_onnx(data):
+    if looks_like_onnx(data):
         return ONNX
     raise CompileError(
         f"{file}: not a model that can be compiled: {_guess(data)}",
@@ -44,9 +46,36 @@ def detect_format(data: bytes, file: str) -> str:
     )
 
 
-def _looks_like_onnx(data: bytes) -> bool:
-    """An ONNX file is a protobuf message whose first field is nearly always `ir_version`, a small number."""
-    return len(data) > 8 and data[0] == 0x08 and 1 <= data[1] <= 0x20
+def looks_like_onnx(data: bytes) -> bool:
+    """Whether the bytes are a protobuf with fields of an ONNX model: `ir_version`, a number, and a graph.
+
+    Only the top level is walked, so a model that is damaged deeper inside still counts.
+    """
+    fields = dict(_top_level_fields(data))
+    return fields.get(1) == 0 and fields.get(7) == 2
+
+
+def _top_level_fields(data: bytes) -> Iterator[tuple[int, int]]:
+    """(number, wire type) of the fields of a protobuf message, up to the first that makes no sense in ONNX."""
+    position = 0
+    while position < len(data):
+        key, position = _varint(data, position)
+        number, wire = key >> 3, key & 7
+        if not 1 <= number <= 25 or wire not in (0, 2):
+            return
+        yield number, wire
+        value, position = _varint(data, position)
+        position += value if wire == 2 else 0
+
+
+def _varint(data: bytes, position: int) -> tuple[int, int]:
+    """A variable-length integer of a protobuf, at most ten bytes, and the position after it."""
+    value = 0
+    for shift, byte in enumerate(data[position : position + 10]):
+        value |= (byte & 0x7F) << (7 * shift)
+        if byte < 0x80:
+            return value, position + shift + 1
+    return value, len(data)
 
 
 def _guess(data: bytes) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import tflite
 
+from builder.fixed_point import INTEGER_RANGE
 from container.errors import CompileError
 from container.tensors import Quantization
 
@@ -131,12 +132,12 @@ class _Reader:
             name=(raw.Name() or b"").decode("utf-8", "replace"),
             dtype=dtype,
             shape=shape,
-            quantization=self._quantization(index, raw.Quantization(), shape),
+            quantization=self._quantization(index, raw.Quantization(), shape, dtype),
             data=self._data(index, raw.Buffer(), dtype, shape),
             is_variable=bool(raw.IsVariable()),
         )
 
-    def _quantization(self, index: int, raw: Any, shape: tuple[int, ...]) -> Quantization | None:
+    def _quantization(self, index: int, raw: Any, shape: tuple[int, ...], dtype: str) -> Quantization | None:
         if raw is None or raw.ScaleLength() == 0:
             return None
         scales = tuple(float(raw.Scale(i)) for i in self.range(raw.ScaleLength()))
@@ -144,6 +145,9 @@ class _Reader:
         axis = int(raw.QuantizedDimension()) if len(scales) > 1 else None
         if len(zeros) != len(scales) or not all(np.isfinite(scales)) or min(scales) < 0:
             raise ValueError(f"tensor {index} has broken quantisation parameters")
+        low, high = INTEGER_RANGE.get(dtype, (0, 0))
+        if dtype in INTEGER_RANGE and not low <= min(zeros) <= max(zeros) <= high:
+            raise ValueError(f"tensor {index} has a zero point outside of {dtype}")
         if axis is not None and (not 0 <= axis < len(shape) or shape[axis] != len(scales)):
             raise ValueError(f"tensor {index} has {len(scales)} scales along axis {axis} of {list(shape)}")
         return Quantization(scales, zeros, axis)

@@ -28,6 +28,13 @@ RUNE_INLINE int32_t rune_divide_half_away(int32_t sum, int32_t count) {
   return sum > 0 ? (sum + count / 2) / count : (sum - count / 2) / count;
 }
 
+/* sum / count, ties to even; count > 0. */
+RUNE_INLINE int32_t rune_divide_half_even(int32_t sum, int32_t count) {
+  const int32_t whole = sum / count - (sum % count < 0);
+  const int32_t doubled = 2 * (sum - whole * count);
+  return whole + (doubled > count || (doubled == count && (whole & 1)));
+}
+
 /* value * 2^exponent modulo 2^32, as the reference computes it. */
 RUNE_INLINE int32_t rune_shift_left(int32_t value, int32_t exponent) {
   return (int32_t)((uint32_t)value << exponent);
@@ -43,6 +50,17 @@ RUNE_INLINE int32_t rune_multiply(int32_t value, int32_t multiplier, int32_t shi
 RUNE_INLINE int32_t rune_requantize(int32_t accumulator, int32_t multiplier, int32_t shift, int32_t zero_point,
                                     int32_t low, int32_t high) {
   return rune_clamp(rune_multiply(accumulator, multiplier, shift) + zero_point, low, high);
+}
+
+/* The same, rounded once, ties to even: what float arithmetic and a rounding at its end come to, as in ONNX. */
+RUNE_INLINE int32_t rune_requantize_once(int32_t accumulator, int32_t multiplier, int32_t shift,
+                                         int32_t zero_point, int32_t low, int32_t high) {
+  const int32_t fraction = 31 - shift;
+  const int64_t raised = (int64_t)accumulator * multiplier + (INT64_C(1) << (fraction - 1));
+  const bool is_tie = (raised & ((INT64_C(1) << fraction) - 1)) == 0;
+  const int64_t rounded = (raised >> fraction) & (is_tie ? ~INT64_C(1) : ~INT64_C(0));
+  const int64_t offset = rounded + zero_point;
+  return offset < low ? low : offset > high ? high : (int32_t)offset;
 }
 
 #endif

@@ -16,7 +16,7 @@ import numpy as np
 from builder import tir
 from builder.fixed_point import ACTIVATION_BOUNDS, activation_range, quantize_multiplier
 from builder.operators.base import Kernel, Node, Operator, Unsupported, dtype_of, per_tensor, shape_of
-from builder.quantized import fused_activation
+from builder.quantized import fused_activation, requantize
 from container.abi import Profile
 
 LEFT_SHIFT = 20
@@ -62,7 +62,13 @@ def quantised(
     """Attributes of the int8 call, from (scale, zero point) of both inputs and the result, and its bounds."""
     (scale_a, zero_a), (scale_b, zero_b), (scale, zero), (low, high) = a, b, y, bounds
     twice_largest = 2 * max(scale_a, scale_b)
-    attributes: dict[str, int | str] = {"zero_a": zero_a, "zero_b": zero_b, "zero": zero, "low": low, "high": high}
+    attributes: dict[str, int | str] = {
+        "zero_a": zero_a,
+        "zero_b": zero_b,
+        "zero": zero,
+        "low": low,
+        "high": high,
+    }
     for name, real in (
         ("a", scale_a / twice_largest),
         ("b", scale_b / twice_largest),
@@ -80,7 +86,7 @@ def _add_int8(attributes: Any, a: Any, b: Any) -> Any:
 
     names = ("multiplier_y", "shift_y", "zero", "low", "high")
     total = scaled(a, "a") + scaled(b, "b")
-    return tir.cast("int8", tir.call("int32", "rune_requantize", total, *(int(attributes[n]) for n in names)))
+    return tir.cast("int8", requantize(attributes, total, *(int(attributes[name]) for name in names)))
 
 
 def _add_float32(attributes: Any, a: Any, b: Any) -> Any:

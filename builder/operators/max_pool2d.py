@@ -21,5 +21,5 @@ class MaxPool2D(Pooling):
     def combine(self, total: Any, value: Any) -> Any:
         return tir.maximum(total, value)
 
-    def finish(self, total: Any, count: Any, accumulator: str) -> Any:
+    def finish(self, call: Any, total: Any, count: Any) -> Any:
         return total

@@ -16,6 +16,7 @@ from tvm import relax
 from builder import tir
 from builder.fixed_point import INTEGER_RANGE, quantize_multiplier
 from builder.operators.base import Kernel, Node, Operator, Unsupported, dtype_of, per_tensor, shape_of
+from builder.quantized import requantize
 from container.abi import Profile
 
 
@@ -57,8 +58,6 @@ class Mean(Operator):
 
 def _quantised(node: Node, count: int) -> dict[str, int | str]:
     source, target = per_tensor(node.input(0)), per_tensor(node.output())
-    if target[0] <= 0.0:
-        raise Unsupported(f"tensor {node.output().name!r} has the scale {target[0]}")
     return rescaled_mean(source, target, count)
 
 
@@ -80,7 +79,7 @@ def _finish(call: Any, total: Any, count: int) -> Any:
         return total / tir.cast("float32", count)
     parameters = (int(call.attrs[name]) for name in ("multiplier", "shift", "zero"))
     centred = total + int(call.attrs["offset"])
-    return tir.call("int32", "rune_requantize", centred, *parameters, *INTEGER_RANGE["int8"])
+    return requantize(call.attrs, centred, *parameters, *INTEGER_RANGE["int8"])
 
 
 def normalised_axes(axes: Sequence[int], rank: int) -> list[int]:

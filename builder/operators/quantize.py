@@ -13,7 +13,8 @@ from typing import Any
 
 from builder import tir
 from builder.fixed_point import INTEGER_RANGE, quantize_multiplier
-from builder.operators.base import Kernel, Node, Operator, Unsupported, dtype_of, per_tensor, shape_of
+from builder.operators.base import Kernel, Node, Operator, dtype_of, per_tensor, shape_of
+from builder.quantized import requantize
 from container.abi import Profile
 
 
@@ -25,8 +26,6 @@ class Quantize(Operator):
         source, _ = node.require_dtype(("float32", "int8"), ("int8", "int8"))
         node.require_output_shape(*node.input(0).shape)
         scale, zero = per_tensor(node.output())
-        if scale <= 0.0:
-            raise Unsupported(f"tensor {node.output().name!r} has the scale {scale}")
         if source == "float32":
             return self.from_float(node.value(0), scale, zero, "int8")
         input_scale, input_zero = per_tensor(node.input(0))
@@ -37,10 +36,23 @@ class Quantize(Operator):
         attributes: dict[str, int | str] = {"scale": float32_bits(scale), "zero": zero, "ties": ties}
         return self.call([x], attributes, shape_of(x), dtype)
 
-    def rescale(self, x: Any, source: tuple[float, int], target: tuple[float, int], dtype: str) -> Any:
+    def rescale(
+        self,
+        x: Any,
+        source: tuple[float, int],
+        target: tuple[float, int],
+        dtype: str,
+        rounding: str = "twice",
+    ) -> Any:
         """Integers of one (scale, zero point) to integers of another."""
         multiplier, shift = quantize_multiplier(source[0] / target[0])
-        attributes = {"multiplier": multiplier, "shift": shift, "input_zero": source[1], "zero": target[1]}
+        attributes: dict[str, int | str] = {
+            "multiplier": multiplier,
+            "shift": shift,
+            "input_zero": source[1],
+            "zero": target[1],
+            "rounding": rounding,
+        }
         return self.call([x], attributes, shape_of(x), dtype)
 
     def lower(self, call: Any, profile: Profile) -> Kernel:
@@ -58,7 +70,7 @@ class Quantize(Operator):
                 else:
                     centred = tir.cast("int32", value) - int(call.attrs["input_zero"])
                     parameters = (int(call.attrs["multiplier"]), int(call.attrs["shift"]))
-                    result = tir.call("int32", "rune_requantize", centred, *parameters, *bounds)
+                    result = requantize(call.attrs, centred, *parameters, *bounds)
                 tir.store(y, position, tir.cast(dtype, result))
 
         return Kernel(tir.kernel([("x", shape, source), ("y", shape, dtype)], body), call.args)

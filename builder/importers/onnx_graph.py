@@ -1,0 +1,183 @@
+"""An ONNX graph through TVM's frontend, node by node, so that every node that fails is known by name.
+
+A few operators are read here instead, because TVM writes them in a form that hides what they are: padding
+that is chosen automatically, and bounds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from tvm import relax
+from tvm.ir import GenericConst
+from tvm.relax.frontend.onnx.onnx_frontend import ONNXGraphImporter, _get_convert_map
+
+from builder.emit import C_TYPES
+from builder.importers.onnx_file import MAXIMUM_ELEMENTS, OnnxModel
+from builder.importers.problems import Problem
+from builder.operators.base import Unsupported, constant_value, shape_of
+from builder.passes.rewriting import is_call
+
+DOMAINS = ("", "ai.onnx", "com.microsoft")
+DATA_DEPENDENT = (
+    *("If", "Loop", "Scan", "Optional", "OptionalHasElement", "OptionalGetElement", "SequenceConstruct"),
+    *("SequenceEmpty", "SequenceErase", "SequenceInsert", "SequenceLength", "SequenceAt", "SplitToSequence"),
+    *("ConcatFromSequence", "NonZero", "Unique", "Compress", "NonMaxSuppression", "AllClassNMS"),
+)
+"""Operators whose result's shape, or whether they run at all, is known only when running."""
+_LOWERED_OTHERWISE = ("relax.call_tir", "relax.quantize", "relax.dequantize")
+_QDQ_HINT = (
+    "export integers as pairs of QuantizeLinear and DequantizeLinear around float operators: "
+    "onnxruntime.quantization.quantize_static(..., quant_format=QuantFormat.QDQ)"
+)
+
+
+def import_graph(model: OnnxModel) -> tuple[Any, list[Problem]]:
+    """The Relax module of a model, of no use where there are problems."""
+    importer = _Importer(model)
+    return importer.from_onnx(model.proto.graph, _opset(model.proto)), importer.problems
+
+
+def summary(fault: BaseException) -> str:
+    """The last line of an exception's message that says something, since TVM's are long."""
+    lines = [line.strip() for line in str(fault).splitlines() if line.strip()]
+    kept = [line for line in lines if not line.startswith(("File ", "at ", "["))]
+    return (kept or lines or [type(fault).__name__])[-1][:300]
+
+
+def _opset(proto: Any) -> int:
+    return next((entry.version for entry in proto.opset_import if entry.domain in ("", "ai.onnx")), 1)
+
+
+class _Importer(ONNXGraphImporter):  # type: ignore[misc]
+    def __init__(self, model: OnnxModel) -> None:
+        super().__init__({port.name: list(port.shape) for port in model.inputs}, {})
+        self.problems: list[Problem] = []
+        self._unknown: set[str] = set()
+        """Tensors that hang on a node with a problem."""
+
+    def _check_for_unsupported_ops(self, graph: Any) -> None:
+        """Leaves it to `_construct_nodes`, which names the nodes and goes on."""
+
+    def _construct_nodes(self, graph: Any) -> None:
+        for index, node in enumerate(graph.node):
+            try:
+                _check_operator(node)
+                if self._unknown.isdisjoint(node.input):
+                    super()._construct_nodes(SimpleNamespace(node=[node]))
+                    self._bind_outputs(index, node)
+                    continue  # else its outputs are unknown as well
+            except Exception as fault:  # the frontend raises of every kind
+                self.problems.append(_problem(index, node, fault))
+            self._unknown.update(node.output)
+        for output in graph.output:
+            self._nodes.setdefault(output.name, relax.const(0.0))
+
+    def _bind_outputs(self, index: int, node: Any) -> None:
+        for name in filter(None, node.output):
+            value = self._nodes[name]
+            _check_value(value)
+            if isinstance(value, relax.Call):
+                self._nodes[name] = self.bb.emit(value, f"{node.op_type.lower()}_{index}")
+
+    def _convert_operator(
+        self, op_name: str, inputs: Sequence[Any], attrs: dict[str, Any], opset: int
+    ) -> Any:
+        if op_name in ("Conv", "MaxPool", "AveragePool"):
+            _make_padding_explicit(inputs, attrs)
+        if op_name == "Clip":
+            bounds = _clip_bounds(inputs, attrs)
+            if bounds is not None:
+                return self.bb.normalize(relax.op.clip(inputs[0], *bounds))
+        if op_name in ("ConstantOfShape", "Expand", "Tile"):
+            _check_result_size(op_name, inputs)
+        return super()._convert_operator(op_name, inputs, attrs, opset)
+
+
+def _problem(index: int, node: Any, fault: Exception) -> Problem:
+    label = f"{node.op_type} {node.name!r}" if node.name else node.op_type
+    outputs = ", ".join(repr(name) for name in node.output)
+    if isinstance(fault, Unsupported):
+        return Problem(index, label, outputs, fault.message, fault.hint)
+    return Problem(index, label, outputs, summary(fault))
+
+
+def _check_operator(node: Any) -> None:
+    """Raises Unsupported for an operator that cannot be compiled whatever its inputs."""
+    if node.op_type.startswith(("QLinear", "QGemm", "ConvInteger")):
+        raise Unsupported("this form of integer operator is not supported", hint=_QDQ_HINT)
+    if node.op_type in DATA_DEPENDENT:
+        raise Unsupported("what it computes has a shape, or a course, that is known only when running")
+    if node.domain not in DOMAINS or node.op_type not in _get_convert_map():
+        domain = f" of domain {node.domain!r}" if node.domain not in DOMAINS else ""
+        raise Unsupported(
+            f"the operator{domain} is not supported",
+            hint="docs/models.md lists the ONNX operators that are; replace this one by several simpler ones",
+        )
+
+
+def _check_value(value: Any) -> None:
+    """Raises Unsupported unless a value is a tensor, or a shape, of a fixed and sensible size."""
+    kind = value.ty
+    if isinstance(kind, relax.ShapeType):
+        return
+    if not isinstance(kind, relax.TensorType):
+        raise Unsupported(f"its result is no tensor but {kind}")
+    shape = shape_of(value)
+    if math.prod(shape) > MAXIMUM_ELEMENTS:
+        raise Unsupported(f"its result has the shape {list(shape)}: more than {MAXIMUM_ELEMENTS} elements")
+    if str(kind.dtype) not in C_TYPES:
+        raise Unsupported(f"its result is {kind.dtype}; supported: {', '.join(C_TYPES)}")
+    if is_call(value) and not value.op.has_attr("FLegalize") and value.op.name not in _LOWERED_OTHERWISE:
+        raise Unsupported(f"there is no kernel for `{value.op.name.removeprefix('relax.')}`")
+
+
+def _check_result_size(operator: str, inputs: Sequence[Any]) -> None:
+    """Refuses a huge result before the frontend allocates it."""
+    sizes = inputs[0] if operator == "ConstantOfShape" else inputs[1]
+    if not isinstance(sizes, GenericConst):
+        return
+    count = math.prod(max(int(size), 1) for size in constant_value(sizes).reshape(-1).tolist())
+    if operator == "Tile":
+        count *= math.prod(shape_of(inputs[0]))
+    if count > MAXIMUM_ELEMENTS:
+        raise Unsupported(f"its result would have {count} elements; at most {MAXIMUM_ELEMENTS} are compiled")
+
+
+def _make_padding_explicit(inputs: Sequence[Any], attrs: dict[str, Any]) -> None:
+    """Replaces `auto_pad` by the `pads` it stands for.  Source: the Conv and MaxPool operators of ONNX."""
+    mode = attrs.pop("auto_pad", b"NOTSET").decode()
+    if mode not in ("SAME_UPPER", "SAME_LOWER"):
+        return
+    sizes = shape_of(inputs[0])[2:]
+    kernel = attrs.get("kernel_shape") or shape_of(inputs[1])[2:]
+    ones = (1,) * len(sizes)
+    before, after = [], []
+    for size, extent, stride, dilation in zip(
+        sizes, kernel, attrs.get("strides", ones), attrs.get("dilations", ones), strict=True
+    ):
+        total = max((-(-size // stride) - 1) * stride + (extent - 1) * dilation + 1 - size, 0)
+        smaller, larger = total // 2, total - total // 2
+        before.append(smaller if mode == "SAME_UPPER" else larger)
+        after.append(larger if mode == "SAME_UPPER" else smaller)
+    attrs["pads"] = (*before, *after)
+
+
+def _clip_bounds(inputs: Sequence[Any], attrs: Mapping[str, Any]) -> tuple[float, float] | None:
+    """Constant bounds of a float32 Clip, from inputs or, before version 11, attributes."""
+    if str(inputs[0].ty.dtype) != "float32":
+        return None
+    bounds = [float(attrs.get("min", -math.inf)), float(attrs.get("max", math.inf))]
+    for position, given in enumerate(list(inputs)[1:3]):
+        if given is None:
+            continue
+        if not isinstance(given, GenericConst) or constant_value(given).size != 1:
+            return None
+        value = float(np.asarray(constant_value(given)).reshape(()))
+        if not math.isnan(value):
+            bounds[position] = value
+    return bounds[0], bounds[1]
