@@ -8,7 +8,6 @@ is how later steps know to which stage an operator belongs.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -18,14 +17,13 @@ from builder.block_emitter import RelaxEmitter, block_shape
 from builder.blocks.base import Block, use_of
 from builder.importers import ONNX
 from builder.importers.tflite import import_model as import_tflite
+from builder.names import variable_name
 from builder.operators import by_name
 from builder.operators.base import Unsupported
 from container.errors import CompileError, RuneError
 from container.manifest import OutputReference, StageKind, StageRecord
 from container.tensors import TensorType
 from runefile.pipeline import TypedPipeline
-
-_STAGE_PREFIX = re.compile(r"s(\d+)__")
 
 Values = dict[OutputReference, Any]
 
@@ -55,17 +53,11 @@ def assemble(pipeline: TypedPipeline) -> Any:
     return builder.get()
 
 
-def stage_number(variable: str) -> int | None:
-    """The stage that a variable of the assembled module belongs to, if its name says so."""
-    found = _STAGE_PREFIX.match(variable)
-    return int(found[1]) if found else None
-
-
 def _emit_stage(
     builder: Any, pipeline: TypedPipeline, number: int, stage: StageRecord, values: Values
 ) -> None:
     def emit(expression: Any, name: str) -> Any:
-        return builder.emit(expression, f"s{number}__{name}")
+        return builder.emit(expression, variable_name(number, name))
 
     is_block = stage.kind is StageKind.PROC_BLOCK
     inputs = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -10,8 +10,8 @@ import numpy as np
 import tvm
 from tvm import relax
 
-from builder.assemble import stage_number
 from builder.lower import ALIASES
+from builder.names import operator_name, stage_number
 from container.errors import CompileError
 
 
@@ -103,7 +103,7 @@ class _Reader:
         types = call.ty_args[0].fields if isinstance(call.ty_args[0], relax.TupleType) else [call.ty_args[0]]
         results = self._tensors(types)
         operands = tuple(self._operand(argument) for argument in arguments.fields)
-        step = Step(_readable(variable.name), self._stage, name, operands, results, macs)
+        step = Step(operator_name(variable.name), self._stage, name, operands, results, macs)
         self._program.steps.append(step)
         return results if isinstance(call.ty_args[0], relax.TupleType) else results[0]
 
@@ -133,13 +133,3 @@ class _Reader:
             tensors.append(Tensor(self._next_key, count * tvm.DataType(dtype).bits // 8, dtype))
             self._next_key += 1
         return tuple(tensors)
-
-
-def used_functions(steps: Sequence[Step]) -> list[str]:
-    """Names of the C functions that steps call, each once, in order."""
-    return list(dict.fromkeys(step.function for step in steps))
-
-
-def _readable(variable: str) -> str:
-    """A variable's name without its stage, and without what was added to tell it from others of the name."""
-    return variable.split("__", 1)[-1].rstrip("0123456789").rstrip("_") or variable

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from container.arrays import Array
     from container.manifest import Manifest, StageRecord
     from container.sections import Container
-    from runtime.bench import BenchReport
-    from runtime.verify import VerificationReport
 
 
 class Application:
@@ -100,18 +98,6 @@ class Application:
             by_port[stage.port or 0] = samples[stage.name]
         with self._lock:
             return self._infer(by_port)
-
-    def verify(self) -> VerificationReport:
-        """Run the sealed golden vectors in this profile, afresh, see runtime/verify.py."""
-        from runtime.verify import verify
-
-        return verify(self.container, profiles=[self.profile], limits=self._limits)
-
-    def bench(self, inputs: Mapping[str, Any], *, duration_s: float = 2.0) -> BenchReport:
-        """Measure latency, in all and by stage, see runtime/bench.py.  `inputs` are as for `run`."""
-        from runtime.bench import bench
-
-        return bench(self, self._samples(inputs), duration_s=duration_s)
 
     def operator(self) -> int | None:
         """The number of the operator at work, seen from outside; None where the system does not tell."""

@@ -16,7 +16,7 @@ from tvm import relax
 from tvm.ir import GenericConst
 from tvm.relax.frontend.onnx.onnx_frontend import ONNXGraphImporter, _get_convert_map
 
-from builder.emit import C_TYPES
+from builder.c_types import C_TYPES
 from builder.importers.onnx_file import MAXIMUM_ELEMENTS, OnnxModel
 from builder.importers.problems import Problem
 from builder.operators.base import Unsupported, constant_value, shape_of

@@ -178,6 +178,8 @@ def per_tensor(tensor: Tensor) -> tuple[float, int]:
         raise Unsupported(f"tensor {tensor.name!r} is {tensor.dtype} but has no quantisation")
     if len(quantization.scale) != 1:
         raise Unsupported(f"tensor {tensor.name!r} has a scale per channel; one for the whole is expected")
+    if quantization.scale[0] <= 0.0:
+        raise Unsupported(f"tensor {tensor.name!r} has the scale {quantization.scale[0]}")
     return quantization.scale[0], quantization.zero_point[0]
 
 

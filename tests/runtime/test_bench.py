@@ -58,4 +58,4 @@ def test_a_stage_that_works_nine_times_longer_is_seen_to() -> None:
 
 def test_a_duration_of_nothing() -> None:
     with Application(guests.echo()) as application, pytest.raises(UsageError, match="expected more than 0"):
-        application.bench({"features": [1, 2, 3, 4]}, duration_s=0)
+        bench(application, {"features": b"1234"}, duration_s=0)

@@ -11,7 +11,6 @@ from container.errors import ContainerError, ExitCode, VerificationError
 from container.golden import GoldenVector, encode
 from container.sections import Container, seal
 from container.tensors import ElementType, TensorType
-from runtime.application import Application
 from runtime.verify import FLOAT_TOLERANCE, compare, verify
 from tests.runtime import guests
 
@@ -63,11 +62,6 @@ def test_many_differences_are_cut_short() -> None:
 def test_nothing_to_verify_against() -> None:
     with pytest.raises(ContainerError, match="no golden vectors are sealed"):
         verify(guests.echo())
-
-
-def test_the_application_verifies_itself() -> None:
-    with Application(guests.container(guests.module(guests.ECHO), vectors=[WRONG])) as application:
-        assert len(application.verify().differences) == 1
 
 
 @pytest.mark.parametrize(
