@@ -107,11 +107,12 @@ def prepare(*extras: str) -> None:
 
 
 def demo(_: Sequence[str]) -> int:
-    """Build an example from its Runefile and run it on a picture of a handwritten digit."""
-    prepare()
+    """Build an example from its Runefile, run it on a picture of a handwritten digit and verify it."""
+    prepare("golden")
     example, container = ROOT / "examples" / "digits", VENV / "digits.rune"
     show("rune", "build", example / "Runefile", "-o", container)
     show("rune", "run", container, "--image", example / "seven.png")
+    show("rune", "verify", container)
     return 0
 
 

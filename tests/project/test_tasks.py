@@ -89,9 +89,10 @@ def test_demo_builds_an_example_and_runs_it_on_a_picture(
     assert capsys.readouterr().out.splitlines() == [
         "$ rune build examples/digits/Runefile -o .venv/digits.rune",
         "$ rune run .venv/digits.rune --image examples/digits/seven.png",
+        "$ rune verify .venv/digits.rune",
     ]
     programs = [Path(command[0]).name for command in commands[2:]]
-    assert programs == ["rune", "rune"]
+    assert programs == ["rune", "rune", "rune"]
 
 
 def test_unknown_task_is_refused_with_the_list() -> None:
