@@ -1,4 +1,4 @@
-"""What flows between stages: outputs, the picks that edges make of them, and shapes that change on the way."""
+"""What flows between stages: outputs, what edges pick of them, and shapes that change on the way."""
 
 from __future__ import annotations
 
@@ -53,12 +53,14 @@ def _moved_axis(quantization: Quantization, old: tuple[int, ...], new: tuple[int
 
 
 def declared_tensor(declared: DeclaredType | None) -> TensorType | None:
+    """A declared type, None where it is to be inferred or does not exist."""
     if declared is None or declared.element is None:
         return None
     return TensorType(declared.element, declared.shape)
 
 
 def declared_at(ports: Sequence[Port], number: int) -> TensorType | None:
+    """The declared type of one of a stage's inputs or outputs, if there is one."""
     return declared_tensor(ports[number].type) if number < len(ports) else None
 
 

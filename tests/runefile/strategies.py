@@ -19,7 +19,7 @@ from runefile.syntax import (
 )
 from runefile.types import simplified
 
-_HARD_TEXTS = [
+HARD_TEXTS = [
     "", " ", "a b", "a,b", ",", "#", "a #b", "#a", "a#b", '"', "'", "it's", "'quoted'",
     '"quoted"', "\\", "a\\", "\\n", "a\nb", "a\nb\n", "a\n", "\n", "\n\n", " a\nb", "a\n\nb\n",
     "a \nb\n", "a\r\nb", "\t", "a\tb", "\0", "\x1b", "$", "$A", "$$", "$$A", "$5", "$A b",
@@ -52,7 +52,7 @@ _NAMES = [
 ]
 names = st.sampled_from(_NAMES)
 characters = st.characters(exclude_categories=["Cs"])
-texts = st.sampled_from(_HARD_TEXTS) | st.text(characters, max_size=12)
+texts = st.sampled_from(HARD_TEXTS) | st.text(characters, max_size=12)
 literals = (
     st.integers(-(10**20), 10**20).map(str)
     | st.floats(allow_nan=False, allow_infinity=False).map(repr)

@@ -426,6 +426,12 @@ def test_text_resources_are_lines(resource: str, folder: Path) -> None:
     assert found.stages[1].arguments == {"labels": ("one", "two")}
 
 
+def test_line_ends_of_text_resources_are_plain(folder: Path) -> None:
+    text = _LABEL.format(resources="RESOURCE<string> WORDS ./labels.txt\n")
+    found = pipeline(text.replace("label --labels", "every_kind --text"), folder)
+    assert found.stages[1].arguments == {"text": "one\ntwo\n"}
+
+
 @pytest.mark.parametrize(
     ("resources", "code", "place"),
     [

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 
 import runefile
+from container.manifest import StageKind
 from runefile import Form
 from runefile.diagnostics import render_all
-from runefile.syntax import Document
+from runefile.syntax import Argument, Document, Input, Resource, ResourceKind, Stage
 from tests.runefile.corpus import RUNEFILES, corpus_file
-from tests.runefile.strategies import documents
+from tests.runefile.strategies import HARD_TEXTS, documents
 
 
 def read(text: str, form: Form) -> Document:
@@ -30,6 +32,19 @@ def test_a_tree_is_read_as_it_was_printed(document: Document) -> None:
     from_yaml = read(runefile.format(from_text, "yaml"), Form.YAML)
     assert from_yaml == document
     assert read(runefile.format(from_yaml, "text"), Form.TEXT) == document
+
+
+@pytest.mark.parametrize("text", HARD_TEXTS)
+def test_every_hard_text_is_read_as_it_was_printed(text: str) -> None:
+    resource = Resource("R", ResourceKind.STRING, text, text)
+    arguments = (Argument("one", text), Argument("none", (text,)), Argument("two", (text, text)))
+    stage = Stage("s", StageKind.PROC_BLOCK, text, (Input("s", text or None),), arguments=arguments)
+    model = Stage("m", StageKind.MODEL, text)
+    document = Document(text, (stage, model), (resource,))
+    if text.isdecimal():
+        document = replace(document, stages=(replace(stage, inputs=(Input("s", int(text)),)), model))
+    for form in Form:
+        assert read(runefile.format(document, form), form) == document
 
 
 @pytest.mark.parametrize("name", RUNEFILES)
