@@ -1,8 +1,8 @@
 """Golden vectors: does the container compute what an independent engine computed?
 
 Integers and text must be equal to the last bit.  A float may differ by `FLOAT_TOLERANCE` times the largest
-magnitude in the expected tensor: engines add up in different orders, and what is small beside its neighbours
-carries their rounding.  What is not finite must be the same.
+magnitude that its output is expected to have in any of the vectors: engines add up in different orders, and
+what is small beside the rest carries their rounding.  What is not finite must be the same.
 """
 
 from __future__ import annotations
@@ -81,12 +81,13 @@ def verify(
     """
     vectors = sealed_vectors(container)
     chosen = [choose_profile(container, profile) for profile in profiles] or list(container.modules)
+    scales = magnitudes(container.manifest, vectors)
     differences: list[Difference] = []
     for profile in chosen:
         with Application(container, profile=profile, limits=limits) as application:
             for number, vector in enumerate(vectors):
                 outputs = application.infer(vector.inputs).outputs
-                differences += compare(container.manifest, profile, number, vector, outputs)
+                differences += compare(container.manifest, profile, number, vector, outputs, scales)
     elements = sum(kind.count for kind in container.manifest.output_types.values())
     return VerificationReport(
         tuple(chosen),
@@ -108,15 +109,33 @@ def sealed_vectors(container: Container) -> tuple[GoldenVector, ...]:
     return vectors
 
 
+def magnitudes(manifest: Manifest, vectors: Sequence[GoldenVector]) -> dict[int, float]:
+    """The largest finite magnitude of each float output over all vectors, by number of `write`."""
+    found = {}
+    for port, kind in manifest.output_types.items():
+        if kind.element.is_float:
+            values = np.stack([_array(kind, vector.outputs[port]) for vector in vectors])
+            found[port] = float(np.abs(values[np.isfinite(values)]).max(initial=0))
+    return found
+
+
 def compare(
-    manifest: Manifest, profile: Profile, number: int, vector: GoldenVector, outputs: Mapping[int, bytes]
+    manifest: Manifest,
+    profile: Profile,
+    number: int,
+    vector: GoldenVector,
+    outputs: Mapping[int, bytes],
+    scales: Mapping[int, float],
 ) -> list[Difference]:
-    """Where the outputs of vector `number`, by number of `write`, are not as the vector says."""
+    """Where the outputs of vector `number`, by number of `write`, are not as the vector says.
+
+    `scales` are the `magnitudes` of all vectors.
+    """
     found = []
     for stage in manifest.of_kind(StageKind.OUT):
         for name, port, kind in named_outputs(stage):
             expected, actual = _array(kind, vector.outputs[port]), _array(kind, outputs[port])
-            differs = _differs(kind, expected, actual)
+            differs = _differs(expected, actual, scales.get(port))
             if differs.any():
                 first = tuple(int(axis) for axis in np.unravel_index(int(np.argmax(differs)), differs.shape))
                 found.append(
@@ -139,15 +158,14 @@ def _array(kind: TensorType, data: bytes) -> Array:
     return np.frombuffer(data, little_endian(kind.element)).reshape(kind.array_shape)
 
 
-def _differs(kind: TensorType, expected: Array, actual: Array) -> Array:
+def _differs(expected: Array, actual: Array, scale: float | None) -> Array:
+    """Element by element; `scale` is None where every bit counts."""
     differs: Array
-    if not kind.element.is_float:
+    if scale is None:
         differs = expected != actual
         return differs
-    finite = np.isfinite(expected)
-    largest = np.abs(expected[finite]).max(initial=0).astype(np.float64)
     with np.errstate(invalid="ignore"):
-        near = np.abs(expected.astype(np.float64) - actual) <= FLOAT_TOLERANCE * largest
+        near = np.abs(expected.astype(np.float64) - actual) <= FLOAT_TOLERANCE * scale
     same = (expected == actual) | (np.isnan(expected) & np.isnan(actual))
-    differs = ~np.where(finite, near & np.isfinite(actual), same)
+    differs = ~np.where(np.isfinite(expected), near & np.isfinite(actual), same)
     return differs

@@ -11,7 +11,7 @@ from container.errors import ContainerError, ExitCode, VerificationError
 from container.golden import GoldenVector, encode
 from container.sections import Container, seal
 from container.tensors import ElementType, TensorType
-from runtime.verify import FLOAT_TOLERANCE, compare, verify
+from runtime.verify import FLOAT_TOLERANCE, compare, magnitudes, verify
 from tests.runtime import guests
 
 RIGHT = GoldenVector({"features": b"\1\2\3\4"}, {0: b"\1\2\3\4"}, "seed 0")
@@ -84,6 +84,21 @@ def test_nothing_to_verify_against() -> None:
 def test_float_tolerance(expected: tuple[float, float], found: tuple[float, float], differing: int) -> None:
     manifest = guests.manifest(guests.capability("x", TWO_FLOATS), guests.out("serial", TWO_FLOATS, of="x"))
     vector = GoldenVector({}, {0: struct.pack("<2f", *expected)})
-    differences = compare(manifest, Profile.SIMD, 0, vector, {0: struct.pack("<2f", *found)})
+    outputs = {0: struct.pack("<2f", *found)}
+    differences = compare(manifest, Profile.SIMD, 0, vector, outputs, magnitudes(manifest, [vector]))
     assert sum(difference.differing for difference in differences) == differing
     assert FLOAT_TOLERANCE == 1e-5
+
+
+def test_a_small_float_is_measured_by_the_largest_of_all_vectors() -> None:
+    """A sine near its zero carries the rounding of values near one."""
+    manifest = guests.manifest(guests.capability("x", TWO_FLOATS), guests.out("serial", TWO_FLOATS, of="x"))
+    near_zero, large = (
+        GoldenVector({}, {0: struct.pack("<2f", *pair)}) for pair in ((0.001, 0.0), (1.0, 0.5))
+    )
+    outputs = {0: struct.pack("<2f", 0.001009, 0.0)}
+    alone = compare(manifest, Profile.SIMD, 0, near_zero, outputs, magnitudes(manifest, [near_zero]))
+    together = compare(
+        manifest, Profile.SIMD, 0, near_zero, outputs, magnitudes(manifest, [near_zero, large])
+    )
+    assert (len(alone), len(together)) == (1, 0)
