@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from builder.c_types import C_TYPES
 from builder.codegen import CFunction
 from builder.plan import Lifetime, Placement, high_water, place
 from builder.program import Operand, Program, Step, Tensor
@@ -26,20 +27,6 @@ KERNEL_HEADERS = (
 ALIGNMENT = {Profile.SIMD: 16, Profile.MCU: 4}
 """Bytes: what the widest load of each profile wants."""
 PROGRESS_SYMBOL = "rune_progress"
-
-C_TYPES = {
-    "int8": "int8_t",
-    "uint8": "uint8_t",
-    "int16": "int16_t",
-    "uint16": "uint16_t",
-    "int32": "int32_t",
-    "uint32": "uint32_t",
-    "int64": "int64_t",
-    "uint64": "uint64_t",
-    "float32": "float",
-    "float64": "double",
-    "bool": "bool",
-}
 
 
 @dataclass(frozen=True)
@@ -69,10 +56,9 @@ def emit_unit(
     functions: Mapping[str, CFunction],
     stages: Sequence[StageRecord],
     profile: Profile,
-    sources: Sequence[str] = (),
 ) -> Unit:
-    """The unit of a program.  `sources` is the C of proc blocks that bring their own."""
-    return _Emitter(program, functions, stages, profile).unit(sources)
+    """The unit of a program.  A function that it calls and `functions` has not is linked from elsewhere."""
+    return _Emitter(program, functions, stages, profile).unit()
 
 
 class _Emitter:
@@ -91,12 +77,12 @@ class _Emitter:
         self._workspaces: dict[int, int] = {}
         """Bytes of each workspace, by its key: negative, so that it never meets a tensor's."""
 
-    def unit(self, sources: Sequence[str]) -> Unit:
+    def unit(self) -> Unit:
         actions = self._actions()
         lifetimes = self._lifetimes(actions)
         placement = place(lifetimes, self._alignment)
         lines = [f'#include "{header}"' for header in KERNEL_HEADERS]
-        lines += sources
+        lines += self._prototypes()
         lines += [_definition(name, dtype, data) for (dtype, data), name in self._constants.items()]
         lines += [function.source for function in self._functions.values()]
         lines += self._memory(placement)
@@ -145,9 +131,19 @@ class _Emitter:
         operands = [self._operand(operand) for operand in (*step.arguments, *step.results)]
         operands += [f"(void *)(arena + WORKSPACE_{-key})" for key in workspaces]
         call = f"{step.function}({', '.join(operands)})"
-        code = f"  if ((failure = {call}) != 0) return {error_code(step.stage, 0)} | failure;"
+        code = f"  if ((failure = {call}) != 0) return {error_code(step.stage, 0)} | (failure & 255);"
         keys = (*_keys(step.arguments), *_keys(step.results), *workspaces)
         return _Action(step.name, step.stage, code, keys, step.macs)
+
+    def _prototypes(self) -> list[str]:
+        """Declarations of the C functions that proc blocks bring."""
+        prototypes: dict[str, str] = {}
+        for step in self._program.steps:
+            if step.function not in self._functions:
+                parameters = [f"const {_c_type(operand)} *" for operand in step.arguments]
+                parameters += [f"{_c_type(result)} *" for result in step.results]
+                prototypes[step.function] = f"int32_t {step.function}({', '.join(parameters)});"
+        return list(prototypes.values())
 
     def _workspace(self, size: int) -> int:
         key = -(len(self._workspaces) + 1)
@@ -210,6 +206,10 @@ def _checked(condition: str, stage: int, failure: Failure) -> str:
 
 def _place(tensor: Tensor) -> str:
     return f"({C_TYPES[tensor.dtype]} *)(arena + TENSOR_{tensor.key})"
+
+
+def _c_type(operand: Operand) -> str:
+    return C_TYPES[operand.dtype if isinstance(operand, Tensor) else str(operand.values.dtype)]
 
 
 def _keys(operands: Sequence[Operand]) -> tuple[int, ...]:

@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from builder.blocks.base import CSource
 from builder.emit import PROGRESS_SYMBOL
 from builder.mathlib import math_objects
 from builder.zig import TARGET, run_zig
 from container.abi import Profile
+from container.errors import CompileError
 
 KERNELS = Path(__file__).parent / "kernels"
 PAGE_BYTES = {Profile.SIMD: 65536, Profile.MCU: 1}
@@ -23,8 +25,14 @@ COMMON_FLAGS = (
     "-ffp-contract=off",
     "-mbulk-memory",
     "-fno-ident",
-    "-w",
 )
+BLOCK_FLAGS = (
+    "-fno-color-diagnostics",
+    # What a block does not declare `static` could clash with another block's.
+    "-Werror=missing-prototypes",
+    "-Werror=missing-variable-declarations",
+)
+"""For the C of proc blocks."""
 PROFILE_FLAGS = {
     Profile.SIMD: ("-O3", "-msimd128"),
     Profile.MCU: ("-O2", "-fno-vectorize", "-fno-slp-vectorize"),
@@ -45,13 +53,19 @@ class Module:
     """Address of the progress cell."""
 
 
-def compile_unit(source: str, profile: Profile) -> Module:
-    """Compiles and links one unit.  Raises CompileError with the compiler's words when that fails."""
+def compile_unit(source: str, profile: Profile, blocks: Sequence[CSource] = ()) -> Module:
+    """Compiles and links one unit, and the C of proc blocks.
+
+    Raises CompileError with the compiler's words when that fails.
+    """
     with tempfile.TemporaryDirectory(prefix="rune-") as folder:
         work = Path(folder)
         (work / "unit.c").write_text(source, encoding="utf-8")
-        _compile(work, profile)
-        objects = ["unit.o", *math_objects(source)]
+        _compile(work, "unit", profile, ["-w"])
+        for number, block in enumerate(blocks):
+            _compile_block(work, f"block_{number}", block, profile)
+        objects = ["unit.o", *(f"block_{number}.o" for number in range(len(blocks)))]
+        objects += math_objects("\n".join([source, *(block.text for block in blocks)]))
         # Linked once with room for everything, to see how much stack its functions take, and then for good.
         stack = _stack_bytes(_link(work, objects, profile, 1 << 20)[0])
         wasm, memory_map = _link(work, objects, profile, stack)
@@ -64,9 +78,19 @@ def compile_unit(source: str, profile: Profile) -> Module:
         )
 
 
-def _compile(work: Path, profile: Profile) -> None:
-    flags = [*COMMON_FLAGS, *PROFILE_FLAGS[profile], "-I", str(KERNELS)]
-    run_zig(work, "cc", "-target", TARGET, *flags, "-c", "unit.c", "-o", "unit.o")
+def _compile(work: Path, name: str, profile: Profile, flags: Sequence[str]) -> None:
+    flags = [*COMMON_FLAGS, *PROFILE_FLAGS[profile], *flags, "-I", str(KERNELS)]
+    run_zig(work, "cc", "-target", TARGET, *flags, "-c", f"{name}.c", "-o", f"{name}.o")
+
+
+def _compile_block(work: Path, name: str, block: CSource, profile: Profile) -> None:
+    (work / f"{name}.c").write_text(block.text, encoding="utf-8")
+    try:
+        _compile(work, name, profile, BLOCK_FLAGS)
+    except CompileError as error:
+        raise CompileError(
+            f"{block.file} cannot be compiled for the profile {profile}\n{error.message}"
+        ) from error
 
 
 def _link(work: Path, objects: Sequence[str], profile: Profile, stack: int) -> tuple[bytes, str]:

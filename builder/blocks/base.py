@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from inspect import isabstract
 from types import ModuleType
-from typing import Any, ClassVar, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
@@ -53,6 +54,15 @@ class Emitter(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class CSource:
+    """A translation unit of C that a block brings."""
+
+    file: str
+    """Its name in messages."""
+    text: str
+
+
 class NoReference(Exception):
     """A block has no NumPy meaning, so no golden vectors can be made for its pipeline."""
 
@@ -63,12 +73,12 @@ class Block(ABC):
     The docstring of a block is its exact meaning, for the user.
     """
 
-    name: ClassVar[str]
-    summary: ClassVar[str]
+    name: str
+    summary: str
     """One line."""
-    example: ClassVar[str] = ""
+    example: str = ""
     """A line of a Runefile."""
-    parameters: ClassVar[Sequence[Parameter]] = ()
+    parameters: Sequence[Parameter] = ()
 
     @abstractmethod
     def infer(self, use: BlockUse) -> tuple[TensorType, ...]:
@@ -83,7 +93,6 @@ class Block(ABC):
         Shapes are those of the types, but that a scalar may come as one element.
         """
 
-    @abstractmethod
     def reference(
         self, inputs: Sequence[Array], use: BlockUse, outputs: Sequence[TensorType]
     ) -> Sequence[Array]:
@@ -91,9 +100,10 @@ class Block(ABC):
 
         Raises NoReference where there is none, ValueError where the block refuses these values.
         """
+        raise NoReference(f"proc block `{self.name}` has no reference in NumPy")
 
-    def sources(self, use: BlockUse, outputs: Sequence[TensorType]) -> Sequence[str]:
-        """C text that the container's unit needs for this use; equal texts are taken once."""
+    def sources(self, use: BlockUse, outputs: Sequence[TensorType]) -> Sequence[CSource]:
+        """The C that this use needs; equal sources are taken once."""
         return ()
 
 
@@ -114,11 +124,11 @@ def use_of(stage: StageRecord) -> BlockUse:
     return BlockUse(inputs=stage.input_types, arguments=stage.arguments, declared=stage.outputs)
 
 
-def block_sources(pipeline: TypedPipeline) -> list[str]:
-    """The C text that the blocks of a pipeline bring, each text once."""
-    texts: dict[str, None] = {}
+def block_sources(pipeline: TypedPipeline) -> list[CSource]:
+    """The C that the blocks of a pipeline bring, each source once."""
+    sources: dict[CSource, None] = {}
     for stage in pipeline.stages:
         block = pipeline.blocks.get(stage.name)
         if isinstance(block, Block):
-            texts.update(dict.fromkeys(block.sources(use_of(stage), stage.outputs)))
-    return list(texts)
+            sources.update(dict.fromkeys(block.sources(use_of(stage), stage.outputs)))
+    return list(sources)
