@@ -14,6 +14,7 @@ from tests.rune.commands import rune as command
 CASES = {
     "sine/Runefile": (["--raw", "sine/angle.npy"], "sine/expected.json"),
     "sine/int8.Runefile": (["--raw", "sine/angle.npy"], "sine/int8.expected.json"),
+    "blocks/Runefile": (["--raw", "blocks/samples.npy"], "blocks/expected.json"),
     "digits/Runefile": (["--image", "digits/seven.png"], "digits/expected.json"),
 }
 """For each Runefile the options that feed it and the file with the line it must print."""
@@ -35,6 +36,7 @@ def test_prints_the_expected_line(runefile: str, profile: rune.Profile, tmp_path
         ("sine/expected.json", pytest.approx(0.717, abs=0.013)),  # the sine of 0.8
         ("sine/int8.expected.json", pytest.approx(0.717, abs=0.025)),
         ("digits/expected.json", "seven"),
+        ("blocks/expected.json", pytest.approx(10 / 3)),  # twice the mean of 4, 1 and 0
     ],
 )
 def test_the_expected_lines_are_right(file: str, value: object) -> None:

@@ -110,6 +110,14 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert broken == []
 
 
+@pytest.mark.parametrize(
+    ("mark", "file"), [("text", "Runefile"), ("c", "energy.c"), ("python", "differences.py")]
+)
+def test_the_page_on_blocks_shows_the_files_of_the_example(mark: str, file: str) -> None:
+    text = (ROOT / "examples" / "blocks" / file).read_text()
+    assert blocks(ROOT / "docs" / "proc-blocks.md", mark) == [text]
+
+
 def test_the_readme_shows_the_digits_runefile() -> None:
     runefile = (ROOT / "examples" / "digits" / "Runefile").read_text()
     lines = [line for line in runefile.splitlines(keepends=True) if not line.startswith("#")]
