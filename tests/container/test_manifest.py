@@ -67,7 +67,7 @@ def changed(path: str, value: object) -> bytes:
     return json.dumps(root).encode()
 
 
-REMOVED = object()
+REMOVED = "(removed)"
 
 FAULTS = [
     ("name", "", "name: expected 1 to 200 printable characters"),
