@@ -50,7 +50,7 @@ def _import_operator(
 
     from builder.importers.problems import Problem
     from builder.operators import by_tflite_name
-    from builder.operators.base import Node, Unsupported
+    from builder.operators.base import Node, Unsupported, is_constant
 
     outputs = [graph.tensors[i] for i in operator.outputs]
 
@@ -66,7 +66,8 @@ def _import_operator(
         results = reader.read_tflite(Node(operator, graph.tensors, values, bind))
         results = results if isinstance(results, (list, tuple)) else [results]
         for tensor, result in zip(outputs, results, strict=True):
-            values[tensor.index] = bind(result)
+            # A constant stays itself: later operators may need its value, as they do of one in the file.
+            values[tensor.index] = result if is_constant(result) else bind(result)
         return []
     except Unsupported as fault:
         # Stand-ins let the walk go on, so that one build names all problems of a model.

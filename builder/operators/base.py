@@ -15,12 +15,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 from tvm import relax
-from tvm.ir import Op, register_op_attr
+from tvm.ir import GenericConst, Op, register_op_attr
 
 from builder.importers.tflite_file import Operator as FileOperator
 from builder.importers.tflite_file import Tensor
 from container.abi import Profile
 from container.tensors import Quantization
+
+MAXIMUM_INTEGERS = 1 << 16
+"""Of a list such as axes, begins or sizes; a longer one is damage."""
 
 
 class Unsupported(Exception):
@@ -87,17 +90,31 @@ class Node:
         return self.values[tensor.index]
 
     def constant(self, position: int) -> np.ndarray[Any, Any]:
-        """The value of an input that must be constant, such as weights."""
+        """The value of an input that must be constant, such as weights: in the file, or folded from it."""
         tensor = self.input(position)
-        if tensor.data is None:
+        if tensor.data is not None:
+            return tensor.data
+        folded = self.values.get(tensor.index)
+        if not is_constant(folded):
             raise Unsupported(f"input {position}, tensor {tensor.name!r}, must be a constant")
-        return tensor.data
+        return constant_value(folded)
 
-    def require_output_shape(self, *shape: int) -> None:
-        """Raises Unsupported unless the file gives output 0 the shape that the operator computes."""
-        if self.output().shape != shape:
+    def integers(self, position: int) -> list[int]:
+        """The values of an input that must be a constant of whole numbers, such as axes, in one list."""
+        values = self.constant(position)
+        if values.dtype.kind not in "iu" or values.size > MAXIMUM_INTEGERS:
             raise Unsupported(
-                f"the file says that its output {self.output().name!r} is {list(self.output().shape)}, "
+                f"input {position}, tensor {self.input(position).name!r}, is {values.dtype}[{values.size}]; "
+                f"at most {MAXIMUM_INTEGERS} integers are expected"
+            )
+        return [int(value) for value in values.reshape(-1)]
+
+    def require_output_shape(self, *shape: int, output: int = 0) -> None:
+        """Raises Unsupported unless the file gives an output the shape that the operator computes."""
+        tensor = self.output(output)
+        if tensor.shape != shape:
+            raise Unsupported(
+                f"the file says that its output {tensor.name!r} is {list(tensor.shape)}, "
                 f"but from its inputs follows {list(shape)}"
             )
 
@@ -142,7 +159,11 @@ class Operator(ABC):
         register_op_attr(f"rune.{self.name}", "FPurity", True)
 
     def call(
-        self, arguments: Sequence[Any], attributes: Mapping[str, int | str], shape: Sequence[int], dtype: str
+        self,
+        arguments: Sequence[Any],
+        attributes: Mapping[str, int | str | Sequence[int]],
+        shape: Sequence[int],
+        dtype: str,
     ) -> Any:
         """A call of this operator in Relax."""
         result = relax.TensorType(tuple(shape), dtype)
@@ -152,6 +173,10 @@ class Operator(ABC):
 def constant(values: np.ndarray[Any, Any]) -> Any:
     """A Relax constant.  NumPy's native byte order is asked for, since files carry little-endian views."""
     return relax.const(np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("=")))
+
+
+def is_constant(expression: Any) -> bool:
+    return isinstance(expression, GenericConst)
 
 
 def constant_value(expression: Any) -> np.ndarray[Any, Any]:

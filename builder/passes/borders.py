@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from builder.operators import by_name
-from builder.operators.base import constant, constant_value
-from builder.passes.movement import is_constant
+from builder.operators.base import constant, constant_value, is_constant
 from builder.passes.quantization import affine
 from builder.passes.rewriting import Rewriter, is_call
 

@@ -9,9 +9,8 @@ import numpy as np
 from builder.fixed_point import INT32_MAX, INT32_MIN, INTEGER_RANGE, activation_range
 from builder.operators import by_name
 from builder.operators.add import quantised as add_attributes
-from builder.operators.base import Unsupported, constant, constant_value, shape_of
+from builder.operators.base import Unsupported, constant, constant_value, is_constant, shape_of
 from builder.operators.mean import rescaled_mean
-from builder.passes.movement import is_constant
 from builder.passes.quantization import Affine, affine, dequantized
 from builder.passes.rewriting import Rewriter, is_call
 from builder.passes.whole_operators import WEIGHTED_SUMS

@@ -11,10 +11,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import tvm
 from tvm import relax
 
-from builder.operators.base import constant, constant_value, shape_of
+from builder.operators.base import constant, constant_value, is_constant, shape_of
 from builder.passes.rewriting import MOVEMENT, Rewriter, is_call
 
 UNARY = tuple(
@@ -41,10 +40,6 @@ BINARY = (
     *(f"relax.{name}" for name in ("add", "subtract", "multiply", "divide", "maximum", "minimum", "power")),
 )
 RESHAPES = ("relax.reshape", "relax.expand_dims", "relax.squeeze", "relax.flatten", "relax.nn.batch_flatten")
-
-
-def is_constant(value: Any) -> bool:
-    return isinstance(value, tvm.ir.GenericConst)
 
 
 def reshape(rewriter: Rewriter, value: Any, shape: Sequence[int]) -> Any:

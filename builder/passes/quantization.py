@@ -16,8 +16,8 @@ from tvm import relax
 
 from builder.fixed_point import INTEGER_RANGE
 from builder.operators import by_name
-from builder.operators.base import constant, constant_value, dtype_of, shape_of
-from builder.passes.movement import axes_of, is_constant, permute, reshape
+from builder.operators.base import constant, constant_value, dtype_of, is_constant, shape_of
+from builder.passes.movement import axes_of, permute, reshape
 from builder.passes.rewriting import MOVEMENT, Rewriter, is_call
 
 SIGN_BIT = 128

@@ -15,9 +15,9 @@ from tvm import relax
 
 from builder.fixed_point import ACTIVATION_BOUNDS
 from builder.operators import by_name
-from builder.operators.base import constant, constant_value, dtype_of, shape_of
+from builder.operators.base import constant, constant_value, dtype_of, is_constant, shape_of
 from builder.operators.quantize import float32_bits
-from builder.passes.movement import is_constant, permute, reshape
+from builder.passes.movement import permute, reshape
 from builder.passes.quantization import bounds_of, dequantized
 from builder.passes.rewriting import Rewriter, is_call
 from builder.window import Window
