@@ -7,6 +7,7 @@ for every rounding is TensorFlow Lite Micro.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 INT32_MAX = (1 << 31) - 1
 INT32_MIN = -(1 << 31)
@@ -120,3 +121,28 @@ def _exp_between_minus_quarter_and_0(value: int) -> int:
     x4_over_4 = rounding_shift_right(multiply(x2, x2), 2)
     tail = rounding_shift_right(multiply(x4_over_4 + x3, one_third) + x2, 1)
     return min(constant_term + multiply(constant_term, x + tail), INT32_MAX)
+
+
+LUT_POINTS = 513
+"""Points of a table over int16: 512 steps of 128, and the end of the last."""
+
+
+def int16_lut(function: Callable[[float], float], domain: tuple[float, float]) -> list[int]:
+    """A function over int16 inputs that span `domain`, as points with 15 fractional bits for interpolation.
+
+    Each point is shifted by half of the error that linear interpolation makes in the middle of its step.
+    Source: LUTPopulateInt16 in tensorflow/lite/kernels/internal/common.h.
+    """
+    low, high = domain
+    step = (high - low) / (LUT_POINTS - 1)
+    to_integer = 65536 / (2.0 / 65535.0 * 65535)
+    table = []
+    for index in range(LUT_POINTS - 1):
+        value, middle, following = (
+            function(low + (index + part) * step) * to_integer for part in (0.0, 0.5, 1.0)
+        )
+        sample = round_half_away(value)
+        interpolated = round_half_away((following + sample) / 2)
+        bias = round_half_away((interpolated - round_half_away(middle)) / 2)
+        table.append(min(max(sample - bias, -32768), 32767))
+    return [*table, min(max(round_half_away(function(high) * to_integer), -32768), 32767)]

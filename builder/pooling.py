@@ -29,7 +29,7 @@ class Pooling(Operator):
         """The result of a window with `count` taps inside of the image."""
 
     def read_tflite(self, node: Node) -> Any:
-        dtype, _ = node.require_dtype(("int8", "int8"), ("float32", "float32"))
+        dtype, _ = node.require_dtype(*[(dtype, dtype) for dtype in ("int8", "int16", "uint8", "float32")])
         options = node.options("Pool2DOptions")
         if not node.input(0).shape:
             raise Unsupported("its input is a single number; NHWC is expected")
@@ -44,7 +44,7 @@ class Pooling(Operator):
 
     def lower(self, call: Any, profile: Profile) -> Kernel:
         dtype, shape = dtype_of(call), shape_of(call.args[0])
-        accumulator = "int32" if dtype == "int8" else "float32"
+        accumulator = "float32" if dtype == "float32" else "int32"
         window = Window.from_attributes(call.attrs)
 
         def body(x: Any, y: Any) -> None:
@@ -67,6 +67,6 @@ class Pooling(Operator):
 
 
 def _bounded(call: Any, value: Any) -> Any:
-    if dtype_of(call) == "int8":
-        return tir.call("int32", "rune_clamp", value, int(call.attrs["low"]), int(call.attrs["high"]))
-    return tir.clamp(value, *ACTIVATION_BOUNDS[str(call.attrs["activation"])])
+    if dtype_of(call) == "float32":
+        return tir.clamp(value, *ACTIVATION_BOUNDS[str(call.attrs["activation"])])
+    return tir.call("int32", "rune_clamp", value, int(call.attrs["low"]), int(call.attrs["high"]))

@@ -57,6 +57,8 @@ def accumulator_multipliers(node: Node, channels: int) -> Multipliers:
     """Multipliers of an operator with input 0 and weights 1."""
     input_scale, _ = per_tensor(node.input(0))
     output_scale, _ = per_tensor(node.output())
+    if node.input(1).dtype == "uint8":
+        return Multipliers.of_scales(input_scale, (per_tensor(node.input(1))[0],) * channels, output_scale)
     return Multipliers.of_scales(input_scale, per_channel(node.input(1), channels), output_scale)
 
 
@@ -68,14 +70,15 @@ def output_attributes(node: Node, activation: str) -> dict[str, int | str]:
     return {"input_zero": input_zero, "output_zero": output_zero, "low": low, "high": high}
 
 
-def bias_constant(node: Node, position: int, channels: int, dtype: str) -> Any:
-    """The bias, or zeros where the operator has none."""
+def bias_constant(node: Node, position: int, channels: int, dtypes: Sequence[str]) -> Any:
+    """The bias in one of `dtypes`, or zeros in the first of them where the operator has none."""
     if not node.has_input(position):
-        return constant(np.zeros(channels, dtype))
+        return constant(np.zeros(channels, dtypes[0]))
     bias = node.constant(position).reshape(-1)
-    if bias.dtype != np.dtype(dtype) or bias.size != channels:
+    if bias.dtype.name not in dtypes or bias.size != channels:
+        expected = " or ".join(f"{dtype}[{channels}]" for dtype in dtypes)
         raise Unsupported(
-            f"bias {node.input(position).name!r} is {bias.dtype}[{bias.size}]; expected {dtype}[{channels}]"
+            f"bias {node.input(position).name!r} is {bias.dtype}[{bias.size}]; expected {expected}"
         )
     return constant(bias)
 
@@ -92,7 +95,10 @@ def requantize(attributes: Mapping[str, Any], *arguments: Any) -> Any:
 def requantized(
     accumulator: Any, multiplier: Any, shift: Any, attributes: Mapping[str, Any], dtype: str = "int8"
 ) -> Any:
-    """The output element of an int32 accumulator, as TIR."""
+    """The output element of an int32 or int64 accumulator, as TIR."""
     bounds = (int(attributes[name]) for name in ("output_zero", "low", "high"))
-    value = requantize(attributes, accumulator, multiplier, shift, *bounds)
+    if str(accumulator.ty.dtype) == "int64":
+        value = tir.call("int32", "rune_requantize_wide", accumulator, multiplier, shift, *bounds)
+    else:
+        value = requantize(attributes, accumulator, multiplier, shift, *bounds)
     return tir.cast(dtype, value)

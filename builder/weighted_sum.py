@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from builder import tir
 from builder.fixed_point import ACTIVATION_BOUNDS
-from builder.operators.base import Kernel, Node, Operator, constant, dtype_of, shape_of
+from builder.operators.base import Kernel, Node, Operator, constant, dtype_of, per_tensor, shape_of
 from builder.quantized import (
     Multipliers,
     accumulator_multipliers,
@@ -22,25 +22,46 @@ from builder.quantized import (
 )
 from container.abi import Profile
 
+COMBINATIONS = (
+    ("int8", "int8", "int8"),
+    ("int16", "int8", "int16"),
+    ("uint8", "uint8", "uint8"),
+    ("float32", "float32", "float32"),
+)
+"""Dtypes of input, weights and result that a weighted sum takes."""
+
+_DOTS = {
+    ("int8", "int32"): "rune_dot_i8",
+    ("int16", "int32"): "rune_dot_i16",
+    ("int16", "int64"): "rune_dot_i16_wide",
+    ("uint8", "int32"): "rune_dot_u8",
+    ("float32", "float32"): "rune_dot_f32",
+}
+"""The C function for each dtype of the input and the accumulator."""
+
 
 class Arithmetic:
     """Products of inputs and weights in one dtype, as TIR."""
 
     def __init__(self, call: Any) -> None:
-        self.is_integer = dtype_of(call) == "int8"
-        self.accumulator = "int32" if self.is_integer else "float32"
+        self._dtype = dtype_of(call)
+        self.is_integer = self._dtype != "float32"
+        self.accumulator = dtype_of(call.args[2])
+        """The bias has the dtype that sums are kept in."""
         self._x_offset = -int(call.attrs["input_zero"]) if self.is_integer else 0
+        self._w_offset = -int(call.attrs.get("weight_zero", 0)) if self.is_integer else 0
 
     def dot(self, x: Any, w: Any, count: Any) -> Any:
         """The inner product of `count` elements from two addresses."""
-        if self.is_integer:
-            return tir.call("int32", "rune_dot_i8", x, w, count, self._x_offset)
-        return tir.call("float32", "rune_dot_f32", x, w, count)
+        offsets = {"int8": (self._x_offset,), "uint8": (self._x_offset, self._w_offset)}
+        function = _DOTS[self._dtype, self.accumulator]
+        return tir.call(self.accumulator, function, x, w, count, *offsets.get(self._dtype, ()))
 
     def product(self, x: Any, w: Any) -> Any:
-        if self.is_integer:
-            return (tir.cast("int32", x) + self._x_offset) * tir.cast("int32", w)
-        return x * w
+        if not self.is_integer:
+            return x * w
+        product = (tir.cast("int32", x) + self._x_offset) * (tir.cast("int32", w) + self._w_offset)
+        return tir.cast(self.accumulator, product)
 
 
 class WeightedSum(Operator):
@@ -68,25 +89,32 @@ class WeightedSum(Operator):
 
     def read(self, node: Node, x: Any, shape: tuple[int, ...]) -> Any:
         """The call for a node whose input is `x` and whose result has `shape`."""
-        dtypes = node.require_dtype(("int8", "int8", "int8"), ("float32", "float32", "float32"))
+        dtypes = node.require_dtype(*COMBINATIONS)
         options = node.options(self.options_table)
         weights = node.constant(1)
         attributes = self.geometry(node, options)
         activation = fused_activation(options)
         channels = weights.shape[self.channel_axis]
+        bias = bias_constant(node, 2, channels, accumulator_dtypes(dtypes[0]))
         if dtypes[0] == "float32":
-            arguments = [x, constant(weights), bias_constant(node, 2, channels, "float32")]
             attributes["activation"] = activation
-            return self.call(arguments, attributes, shape, dtypes[0])
-        arguments = [x, constant(weights), bias_constant(node, 2, channels, "int32")]
+            return self.call([x, constant(weights), bias], attributes, shape, dtypes[0])
+        if dtypes[0] == "uint8":
+            attributes["weight_zero"] = per_tensor(node.input(1))[1]
+        attributes.update(output_attributes(node, activation))
         multipliers = accumulator_multipliers(node, channels)
-        return self.integer(arguments, multipliers, {**attributes, **output_attributes(node, activation)}, shape)
+        return self.integer([x, constant(weights), bias], multipliers, attributes, shape)
 
     def integer(
-        self, arguments: list[Any], multipliers: Multipliers, attributes: dict[str, int | str], shape: Sequence[int]
+        self,
+        arguments: list[Any],
+        multipliers: Multipliers,
+        attributes: dict[str, int | str],
+        shape: Sequence[int],
     ) -> Any:
-        """The int8 call on input, weights and bias; `attributes` has the geometry, zero points and bounds."""
-        return self.call([*arguments, *multipliers.constants()], attributes, shape, "int8")
+        """The call on integer input, weights and bias; `attributes` has geometry, zero points and bounds."""
+        dtype = dtype_of(arguments[0])
+        return self.call([*arguments, *multipliers.constants()], attributes, shape, dtype)
 
     def lower(self, call: Any, profile: Profile) -> Kernel:
         arithmetic = Arithmetic(call)
@@ -108,8 +136,17 @@ class WeightedSum(Operator):
         return Kernel(tir.kernel([*buffers, ("y", shape_of(call), dtype_of(call))], body), call.args)
 
 
+def accumulator_dtypes(dtype: str) -> tuple[str, ...]:
+    """What dtypes the bias may have, and so the sums: for int16 the file chooses.
+
+    int16 sums without a bias are kept in 32 bits, as TensorFlow Lite Micro keeps them.
+    """
+    return {"int16": ("int32", "int64"), "float32": ("float32",)}.get(dtype, ("int32",))
+
+
 def _requantize(call: Any) -> Callable[..., Any]:
-    return lambda total, multiplier, shift: requantized(total, multiplier, shift, call.attrs)
+    dtype = dtype_of(call)
+    return lambda total, multiplier, shift: requantized(total, multiplier, shift, call.attrs, dtype)
 
 
 def _activate(call: Any) -> Callable[..., Any]:

@@ -52,7 +52,17 @@ RUNE_INLINE int32_t rune_requantize(int32_t accumulator, int32_t multiplier, int
   return rune_clamp(rune_multiply(accumulator, multiplier, shift) + zero_point, low, high);
 }
 
-/* The same, rounded once, ties to even: what float arithmetic and a rounding at its end come to, as in ONNX. */
+/* A 64-bit accumulator with a multiplier of 15 bits, rounded once, ties towards plus infinity: what the reference
+ * does to sums of 16-bit activations (MultiplyByQuantizedMultiplier of int64 in common.h). */
+RUNE_INLINE int32_t rune_requantize_wide(int64_t accumulator, int32_t multiplier, int32_t shift,
+                                         int32_t zero_point, int32_t low, int32_t high) {
+  const int32_t reduced = multiplier < 0x7FFF0000 ? (multiplier + (1 << 15)) >> 16 : 0x7FFF;
+  const int32_t fraction = 15 - shift;
+  const int64_t scaled = (accumulator * reduced + (INT64_C(1) << (fraction - 1))) >> fraction;
+  return rune_clamp((int32_t)scaled + zero_point, low, high);
+}
+
+/* As rune_requantize, but rounded once, ties to even: what float arithmetic and a rounding at its end come to, as in ONNX. */
 RUNE_INLINE int32_t rune_requantize_once(int32_t accumulator, int32_t multiplier, int32_t shift,
                                          int32_t zero_point, int32_t low, int32_t high) {
   const int32_t fraction = 31 - shift;

@@ -12,6 +12,28 @@ RUNE_INLINE int32_t rune_dot_i8(const int8_t *restrict x, const int8_t *restrict
   return sum;
 }
 
+/* sum of x[i] * w[i] of 16-bit activations, whose zero point is 0, in int32. */
+RUNE_INLINE int32_t rune_dot_i16(const int16_t *restrict x, const int8_t *restrict w, int32_t count) {
+  uint32_t sum = 0;
+  for (int32_t i = 0; i < count; ++i) sum += (uint32_t)(x[i] * w[i]);
+  return (int32_t)sum;
+}
+
+/* The same in int64. */
+RUNE_INLINE int64_t rune_dot_i16_wide(const int16_t *restrict x, const int8_t *restrict w, int32_t count) {
+  int64_t sum = 0;
+  for (int32_t i = 0; i < count; ++i) sum += x[i] * w[i];
+  return sum;
+}
+
+/* sum of (x[i] + x_offset) * (w[i] + w_offset), in int32. */
+RUNE_INLINE int32_t rune_dot_u8(const uint8_t *restrict x, const uint8_t *restrict w, int32_t count,
+                                int32_t x_offset, int32_t w_offset) {
+  int32_t sum = 0;
+  for (int32_t i = 0; i < count; ++i) sum += (x[i] + x_offset) * (w[i] + w_offset);
+  return sum;
+}
+
 /* Four partial sums, so that a vector unit can keep them apart; added up pairwise at the end. */
 RUNE_INLINE float rune_dot_f32(const float *restrict x, const float *restrict w, int32_t count) {
   float sums[4] = {0.0f, 0.0f, 0.0f, 0.0f};

@@ -172,7 +172,9 @@ class Operator(ABC):
 
 def constant(values: np.ndarray[Any, Any]) -> Any:
     """A Relax constant.  NumPy's native byte order is asked for, since files carry little-endian views."""
-    return relax.const(np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("=")))
+    native = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("="))
+    # Without a dtype of its own TVM makes int32 of int64, and float32 of float64.
+    return relax.const(native, native.dtype.name)
 
 
 def is_constant(expression: Any) -> bool:

@@ -18,7 +18,7 @@ class Dequantize(Operator):
     tflite = ("DEQUANTIZE",)
 
     def read_tflite(self, node: Node) -> Any:
-        node.require_dtype(("int8", "float32"))
+        node.require_dtype(*((dtype, "float32") for dtype in ("int8", "uint8", "int16")))
         node.require_output_shape(*node.input(0).shape)
         return self.from_integers(node.value(0), *per_tensor(node.input(0)))
 

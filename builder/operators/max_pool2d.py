@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from builder import tir
+from builder.fixed_point import INT32_MIN
 from builder.pooling import Pooling
 
 
@@ -16,7 +17,7 @@ class MaxPool2D(Pooling):
     tflite = ("MAX_POOL_2D",)
 
     def start(self, accumulator: str) -> int | float:
-        return -128 if accumulator == "int32" else -3.4028234663852886e38
+        return INT32_MIN if accumulator == "int32" else -3.4028234663852886e38
 
     def combine(self, total: Any, value: Any) -> Any:
         return tir.maximum(total, value)

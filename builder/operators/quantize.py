@@ -1,8 +1,8 @@
 """To a quantised tensor, from float32 or from other quantisation parameters.
 
-float32 to int8: clamp(round(x / scale) + zero), ties away from zero in TensorFlow Lite, to even in ONNX.
+float32 to integers: clamp(round(x / scale) + zero), ties away from zero in TensorFlow Lite, to even in ONNX.
 Source: AffineQuantize in tensorflow/lite/kernels/internal/reference/quantize.h; QuantizeLinear of ONNX.
-int8 to int8: clamp(M * (x - x_zero) + y_zero), M = scale_x / scale_y.
+Integers to integers: clamp(M * (x - x_zero) + y_zero), M = scale_x / scale_y.
 Source: Requantize in tensorflow/lite/kernels/internal/reference/requantize.h.
 """
 
@@ -17,19 +17,27 @@ from builder.operators.base import Kernel, Node, Operator, dtype_of, per_tensor,
 from builder.quantized import requantize
 from container.abi import Profile
 
+COMBINATIONS = (
+    *(("float32", dtype) for dtype in ("int8", "uint8", "int16")),
+    *(("int8", dtype) for dtype in ("int8", "uint8", "int16", "int32")),
+    *(("int16", dtype) for dtype in ("int8", "int16", "int32")),
+    *(("int32", dtype) for dtype in ("int8", "int16")),
+    ("uint8", "int8"),
+)
+"""Dtypes of input and result, as TensorFlow Lite Micro takes them."""
+
 
 class Quantize(Operator):
     name = "quantize"
     tflite = ("QUANTIZE",)
 
     def read_tflite(self, node: Node) -> Any:
-        source, _ = node.require_dtype(("float32", "int8"), ("int8", "int8"))
+        source, dtype = node.require_dtype(*COMBINATIONS)
         node.require_output_shape(*node.input(0).shape)
         scale, zero = per_tensor(node.output())
         if source == "float32":
-            return self.from_float(node.value(0), scale, zero, "int8")
-        input_scale, input_zero = per_tensor(node.input(0))
-        return self.rescale(node.value(0), (input_scale, input_zero), (scale, zero), "int8")
+            return self.from_float(node.value(0), scale, zero, dtype)
+        return self.rescale(node.value(0), per_tensor(node.input(0)), (scale, zero), dtype)
 
     def from_float(self, x: Any, scale: float, zero: int, dtype: str, ties: str = "away") -> Any:
         """float32 to integers of `dtype`, ties rounded `away` from zero or to `even`."""

@@ -88,6 +88,13 @@ def int8_samples(shapes: Sequence[Sequence[int]], seed: int, count: int = 8) -> 
     return samples + bells
 
 
+def int16_samples(shapes: Sequence[Sequence[int]], seed: int, count: int = 6) -> list[list[Array]]:
+    """Random inputs over the whole range, and its edges."""
+    generator = np.random.default_rng(seed)
+    samples = [[generator.integers(-32768, 32768, shape, "int16") for shape in shapes] for _ in range(count)]
+    return samples + [[np.full(shape, value, "int16") for shape in shapes] for value in (-32768, 32767, 0)]
+
+
 def float_samples(shapes: Sequence[Sequence[int]], seed: int, count: int = 4) -> list[list[Array]]:
     generator = np.random.default_rng(seed)
     samples = [[generator.normal(0, 2, shape).astype("float32") for shape in shapes] for _ in range(count)]

@@ -14,9 +14,7 @@ from container.tensors import Quantization
 from examples.tflite_writer import Graph
 
 SCALES = st.floats(0.002, 0.2).map(lambda value: float(np.float32(value)))
-QUANTIZATIONS = st.builds(
-    lambda scale, zero: Quantization((scale,), (zero,)), SCALES, st.integers(-128, 127)
-)
+QUANTIZATIONS = st.builds(lambda scale, zero: Quantization((scale,), (zero,)), SCALES, st.integers(-128, 127))
 ACTIVATIONS = st.sampled_from(["NONE", "RELU", "RELU6"]).map(
     lambda name: int(getattr(tflite.ActivationFunctionType, name))
 )
@@ -93,6 +91,25 @@ class Weighted:
             values = generator.integers(-2000, 2000, channels, "int32")
             inputs.append(graph.constant("b", values, quantization))
         y = graph.tensor("y", self.y, "int8", self.y_quantization)
+        graph.operator(self.builtin, inputs, [y], **self.options)
+        graph.output(y)
+        return self.x
+
+    def add_int16(
+        self, graph: Graph, generator: np.random.Generator, bias_dtype: str = "int64"
+    ) -> tuple[int, ...]:
+        """The same with 16-bit activations, whose zero points are 0."""
+        channels = self.y[-1]
+        count = channels if self.per_channel and channels > 1 else 1
+        scales = tuple(float(s) for s in generator.uniform(0.001, 0.01, count).astype("float32"))
+        x = graph.input("x", self.x, "int16", Quantization((1 / 4096,), (0,)))
+        w_quantization = Quantization(scales, (0,) * count, self.channel_axis if count > 1 else None)
+        inputs = [x, graph.constant("w", generator.integers(-127, 128, self.w, "int8"), w_quantization)]
+        products = tuple(float(np.float32(1 / 4096) * np.float32(s)) for s in scales)
+        bias = generator.integers(-200_000, 200_000, channels, bias_dtype)
+        quantization = Quantization(products, (0,) * count, 0 if count > 1 else None)
+        inputs.append(graph.constant("b", bias, quantization))
+        y = graph.tensor("y", self.y, "int16", Quantization((1 / 2048,), (0,)))
         graph.operator(self.builtin, inputs, [y], **self.options)
         graph.output(y)
         return self.x

@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 
 from container.tensors import Quantization
 from examples.tflite_writer import Graph
-from tests.builder.model_runs import assert_equals_tflite_micro, float_samples, int8_samples
+from tests.builder.model_runs import (
+    assert_equals_tflite_micro,
+    float_samples,
+    int8_samples,
+    int16_samples,
+    run_ours,
+)
 from tests.builder.operators import graphs
 from tests.builder.operators.graphs import Plain, Weighted
 
@@ -42,6 +48,18 @@ def test_operators_with_weights_in_int8(name: str) -> None:
         graph, generator = Graph(name), np.random.default_rng(seed)
         shapes = [case.add_int8(graph, generator) for case in cases]
         assert_equals_tflite_micro(graph.to_bytes(), int8_samples(shapes, seed))
+
+    check()
+
+
+@pytest.mark.parametrize("name", WEIGHTED)
+def test_operators_with_weights_in_int16(name: str) -> None:
+    @several
+    @given(six(WEIGHTED[name]), st.integers(0, 2**32 - 1))
+    def check(cases: Sequence[Weighted], seed: int) -> None:
+        graph, generator = Graph(name), np.random.default_rng(seed)
+        shapes = [case.add_int16(graph, generator) for case in cases]
+        assert_equals_tflite_micro(graph.to_bytes(), int16_samples(shapes, seed))
 
     check()
 
@@ -101,13 +119,34 @@ def test_quantize_from_float_rounds_ties_as_the_reference(quantization: Quantiza
     assert_equals_tflite_micro(graph.to_bytes(), [*float_samples([shape], seed), [ties]])
 
 
+@several
+@given(st.lists(st.integers(1, 20), min_size=4, max_size=4), st.integers(0, 2**32 - 1))
+def test_softmax_in_int16(depths: Sequence[int], seed: int) -> None:
+    graph, shapes = Graph("softmax"), [(2, depth) for depth in depths]
+    for shape, scale in zip(shapes, (1 / 4096, 1 / 3000, 0.001, 0.01), strict=True):
+        x = graph.input("x", shape, "int16", Quantization((float(np.float32(scale)),), (0,)))
+        y = graph.tensor("y", shape, "int16", Quantization((1 / 32768,), (0,)))
+        graph.operator("SOFTMAX", [x], [y], beta=1.0)
+        graph.output(y)
+    assert_equals_tflite_micro(graph.to_bytes(), int16_samples(shapes, seed))
+
+
+@several
+@given(graphs.softmax(), st.integers(0, 2**32 - 1))
+def test_softmax_of_int8_as_int16(case: Plain, seed: int) -> None:
+    graph = Graph("softmax")
+    x = graph.input("x", case.y, "int8", case.quantizations[0])
+    y = graph.tensor("y", case.y, "int16", Quantization((1 / 65536,), (-32768,)))
+    graph.operator("SOFTMAX", [x], [y], **case.options)
+    graph.output(y)
+    assert_equals_tflite_micro(graph.to_bytes(), int8_samples([case.y], seed))
+
+
 def test_softmax_of_equal_inputs_shares_the_whole() -> None:
     """Four equal inputs get a quarter each: 64 steps of 1/256 above the zero point -128."""
     quantization = Quantization((1 / 256,), (-128,))
     case = Plain("SOFTMAX", ((1, 4),), (1, 4), (Quantization((0.1,), (0,)), quantization), {"beta": 1.0})
     graph = Graph("softmax")
     case.add(graph, "int8")
-    from tests.builder.model_runs import run_ours
-
     for outputs in run_ours(graph.to_bytes(), [[np.full((1, 4), 7, "int8")]]).values():
         assert outputs[0][0].tolist() == [[-64, -64, -64, -64]]
