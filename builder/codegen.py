@@ -18,6 +18,16 @@ import tvm_ffi
 from tvm import s_tir
 from tvm import tirx as tir
 
+for _operator, _function in (("tirx.fabs", "fabsf"), ("tirx.exp2", "exp2f")):
+    # TVM's C target has rules for most functions of the C library, but none for these.
+    tir.register_intrin_lowering(
+        _operator,
+        target="c",
+        f=lambda call, name=_function: tir.call_pure_extern(
+            str(call.ty.dtype), name if str(call.ty.dtype) == "float32" else name[:-1], *call.args
+        ),
+    )
+
 STACK_BYTES = 64
 """The largest temporary that stays on the stack."""
 

@@ -59,19 +59,27 @@ COMPILER_RT = frozenset(
     ]
 )
 _MUSL_ERRORS = tuple(f"__math_{kind}" for kind in ("oflowf", "uflowf", "xflowf", "invalidf", "divzerof"))
-MUSL = {
+_ASIN = ("asinf", *_MUSL_ERRORS)
+_EXPM1 = ("expm1f", *_MUSL_ERRORS)
+MUSL: dict[str, tuple[str, ...]] = {
     "powf": ("powf", "powf_data", "exp2f_data", *_MUSL_ERRORS),
     "erff": ("erff",),
-    "expm1f": ("expm1f", *_MUSL_ERRORS),
-    "tanhf": ("expm1f", *_MUSL_ERRORS),
-    "log1pf": ("log1pf", *_MUSL_ERRORS),
-    "asinf": ("asinf", *_MUSL_ERRORS),
-    "atan2f": ("atan2f",),
-    "sinhf": ("sinhf",),
-    "asinhf": ("asinhf",),
-    "atanhf": ("atanhf",),
+    "expm1f": _EXPM1,
+    "asinf": _ASIN,
+    # These are in `math.h` and stand on others.
+    **dict.fromkeys(("tanhf", "sinhf"), _EXPM1),
+    **dict.fromkeys(("acosf", "atanf"), _ASIN),
+    **dict.fromkeys(("log1pf", "coshf", "asinhf", "acoshf", "atanhf", "nearbyintf"), ()),
 }
-"""Source files of each function, without their ending."""
+"""Source files that each function needs, without their ending."""
+
+
+def unknown_functions(source: str) -> list[str]:
+    """The functions that C from TVM's back end calls and that neither this file nor our kernels have."""
+    called = set(re.findall(r"\b([a-z]\w*)\(", source))
+    known = {*MUSL, *COMPILER_RT, "if", "for", "while", "switch", "return", "sizeof"}
+    defined = set(re.findall(r"\bint32_t (\w+)\(", source))
+    return sorted(name for name in called - known - defined if not name.startswith("rune_"))
 
 
 def math_objects(source: str) -> list[str]:

@@ -56,7 +56,7 @@ def looks_like_onnx(data: bytes) -> bool:
 
 
 def _top_level_fields(data: bytes) -> Iterator[tuple[int, int]]:
-    """(number, wire type) of the fields of a protobuf message, up to the first that makes no sense in ONNX."""
+    """(number, wire type) of the fields of a protobuf message, up to the first that is none of ONNX."""
     position = 0
     while position < len(data):
         key, position = _varint(data, position)

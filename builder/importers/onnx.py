@@ -31,7 +31,7 @@ def import_model(
 
     Raises CompileError naming every operator that cannot be compiled, not only the first.
     """
-    from builder.importers.onnx_graph import import_graph
+    from builder.importers.onnx_graph import import_graph, problems_of_kernels
     from builder.importers.problems import raise_problems
     from builder.passes import whole_and_integer_operators
     from builder.passes.inlining import inline_function
@@ -42,7 +42,9 @@ def import_model(
     raise_problems(file, stage, problems)
     with _compiler_faults(file, stage), _silence():
         module = whole_and_integer_operators(module)
-        return inline_function(emit, module, inputs)
+        problems = problems_of_kernels(model, module)
+    raise_problems(file, stage, problems)
+    return inline_function(emit, module, inputs)
 
 
 @contextlib.contextmanager
@@ -53,7 +55,7 @@ def _compiler_faults(file: str, stage: str) -> Iterator[None]:
     except CompileError:
         raise
     except Exception as fault:
-        from builder.importers.onnx_graph import summary
+        from builder.passes.faults import summary
 
         raise CompileError(
             f"stage `{stage}`: {file} cannot be compiled: {summary(fault)}",

@@ -204,6 +204,16 @@ def _check_sizes(graph: Any, file: str) -> None:
             )
 
 
+def static_shapes(graph: Any) -> dict[str, tuple[int, ...]]:
+    """Shapes by tensor, of those that are known without doubt."""
+    shapes = {}
+    for value in (*graph.value_info, *graph.output):
+        dimensions = value.type.tensor_type.shape.dim
+        if value.type.tensor_type.HasField("shape") and all(d.HasField("dim_value") for d in dimensions):
+            shapes[value.name] = tuple(d.dim_value for d in dimensions)
+    return shapes
+
+
 def _outputs(graph: Any, file: str) -> tuple[Port, ...]:
     known = {value.name: value for value in (*graph.value_info, *graph.input, *graph.output)}
     constants: Mapping[str, Any] = {tensor.name: tensor for tensor in graph.initializer}

@@ -7,6 +7,7 @@ that is chosen automatically, and bounds.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -17,9 +18,11 @@ from tvm.ir import GenericConst
 from tvm.relax.frontend.onnx.onnx_frontend import ONNXGraphImporter, _get_convert_map
 
 from builder.c_types import C_TYPES
-from builder.importers.onnx_file import MAXIMUM_ELEMENTS, OnnxModel
+from builder.importers.onnx_file import MAXIMUM_ELEMENTS, OnnxModel, static_shapes
 from builder.importers.problems import Problem
 from builder.operators.base import Unsupported, constant_value, shape_of
+from builder.passes.faults import summary
+from builder.passes.kernels import missing_kernels
 from builder.passes.rewriting import is_call
 
 DOMAINS = ("", "ai.onnx", "com.microsoft")
@@ -42,11 +45,27 @@ def import_graph(model: OnnxModel) -> tuple[Any, list[Problem]]:
     return importer.from_onnx(model.proto.graph, _opset(model.proto)), importer.problems
 
 
-def summary(fault: BaseException) -> str:
-    """The last line of an exception's message that says something, since TVM's are long."""
-    lines = [line.strip() for line in str(fault).splitlines() if line.strip()]
-    kept = [line for line in lines if not line.startswith(("File ", "at ", "["))]
-    return (kept or lines or [type(fault).__name__])[-1][:300]
+def problems_of_kernels(model: OnnxModel, module: Any) -> list[Problem]:
+    """The operators of the rewritten module that TVM cannot make C of, told as the nodes they come from."""
+    problems = []
+    for missing in missing_kernels(module):
+        index = _node_of(missing.variable)
+        if index is None:
+            problems.append(Problem(-1, missing.operator, repr(missing.variable), missing.reason))
+        else:
+            problems.append(_problem(index, model.proto.graph.node[index], Unsupported(missing.reason)))
+    return problems
+
+
+def _variable_of(node: int) -> str:
+    """Name of the variables that a node's results are bound to."""
+    return f"node{node}"
+
+
+def _node_of(variable: str) -> int | None:
+    """The node that a variable of that name, or one made of it, belongs to."""
+    found = re.match(r"node(\d+)(_|$)", variable)
+    return int(found[1]) if found else None
 
 
 def _opset(proto: Any) -> int:
@@ -57,6 +76,7 @@ class _Importer(ONNXGraphImporter):  # type: ignore[misc]
     def __init__(self, model: OnnxModel) -> None:
         super().__init__({port.name: list(port.shape) for port in model.inputs}, {})
         self.problems: list[Problem] = []
+        self._shapes = static_shapes(model.proto.graph)
         self._unknown: set[str] = set()
         """Tensors that hang on a node with a problem."""
 
@@ -75,14 +95,22 @@ class _Importer(ONNXGraphImporter):  # type: ignore[misc]
                 self.problems.append(_problem(index, node, fault))
             self._unknown.update(node.output)
         for output in graph.output:
-            self._nodes.setdefault(output.name, relax.const(0.0))
+            self._nodes[output.name] = self._result(self._nodes.get(output.name))
 
     def _bind_outputs(self, index: int, node: Any) -> None:
         for name in filter(None, node.output):
             value = self._nodes[name]
-            _check_value(value)
+            _check_value(value, self._shapes.get(name))
             if isinstance(value, relax.Call):
-                self._nodes[name] = self.bb.emit(value, f"{node.op_type.lower()}_{index}")
+                self._nodes[name] = self.bb.emit(value, _variable_of(index))
+
+    def _result(self, value: Any) -> Any:
+        """An output as a tensor; a shape that is known is a constant."""
+        if value is None:
+            return relax.const(0.0)  # there are problems, so nobody looks at it
+        if isinstance(value.ty, relax.ShapeType):
+            return relax.const(np.array([int(size) for size in value.values], "int64"))
+        return value
 
     def _convert_operator(
         self, op_name: str, inputs: Sequence[Any], attrs: dict[str, Any], opset: int
@@ -112,6 +140,11 @@ def _check_operator(node: Any) -> None:
         raise Unsupported("this form of integer operator is not supported", hint=_QDQ_HINT)
     if node.op_type in DATA_DEPENDENT:
         raise Unsupported("what it computes has a shape, or a course, that is known only when running")
+    given = {attribute.name: attribute.i for attribute in node.attribute}
+    if node.op_type == "BatchNormalization" and given.get("training_mode", 0):
+        raise Unsupported("it is in training mode", hint="export the model for inference: model.eval()")
+    if node.op_type in ("LayerNormalization", "SkipLayerNormalization") and any(node.output[1:]):
+        raise Unsupported("of its outputs only the first is supported")
     if node.domain not in DOMAINS or node.op_type not in _get_convert_map():
         domain = f" of domain {node.domain!r}" if node.domain not in DOMAINS else ""
         raise Unsupported(
@@ -120,14 +153,18 @@ def _check_operator(node: Any) -> None:
         )
 
 
-def _check_value(value: Any) -> None:
-    """Raises Unsupported unless a value is a tensor, or a shape, of a fixed and sensible size."""
+def _check_value(value: Any, expected: tuple[int, ...] | None) -> None:
+    """Raises Unsupported unless a value is a tensor, or a shape, of fixed size, as ONNX expects it."""
     kind = value.ty
     if isinstance(kind, relax.ShapeType):
         return
     if not isinstance(kind, relax.TensorType):
         raise Unsupported(f"its result is no tensor but {kind}")
     shape = shape_of(value)
+    if expected is not None and shape != expected:
+        raise Unsupported(
+            f"this use of it is not supported: its result would be {list(shape)}, not {list(expected)}"
+        )
     if math.prod(shape) > MAXIMUM_ELEMENTS:
         raise Unsupported(f"its result has the shape {list(shape)}: more than {MAXIMUM_ELEMENTS} elements")
     if str(kind.dtype) not in C_TYPES:
