@@ -1,8 +1,9 @@
 """One Relax module for a whole pipeline: proc blocks and models alike, from the sensors to the outputs.
 
 The function `main` takes a tensor for each capability and returns one for each input of each OUT stage, in
-the order of their ports.  Every variable's name begins with the number of its stage (`s3__conv2d_0`), which
-is how later steps know to which stage an operator belongs.
+the order of their ports; `state.py` says what models with state add to both.  Every variable's name begins
+with the number of its stage (`s3__conv2d_0`), which is how later steps know to which stage an operator
+belongs.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from builder.importers.tflite import import_model as import_tflite
 from builder.names import variable_name
 from builder.operators import by_name
 from builder.operators.base import Unsupported
+from builder.state import STATES, NewState, States
 from container.errors import CompileError, RuneError
 from container.manifest import OutputReference, StageKind, StageRecord
 from container.tensors import TensorType
@@ -36,25 +38,33 @@ def assemble(pipeline: TypedPipeline) -> Any:
     sensors.sort(key=lambda stage: stage.port or 0)
     parameters = {stage.name: _variable(stage.name, stage.outputs[0]) for stage in sensors}
     values: Values = {OutputReference(name, 0): variable for name, variable in parameters.items()}
+    states = States()
     fault: RuneError | None = None
-    with builder.function("main", list(parameters.values())):
+    with builder.function("main"):
         with builder.dataflow():
             try:
                 for number, stage in enumerate(pipeline.stages):
-                    _emit_stage(builder, pipeline, number, stage, values)
+                    _emit_stage(builder, pipeline, number, stage, values, states.of_stage(number))
                 outputs = _results(pipeline.stages, values)
             except RuneError as error:
                 # TVM complains on stderr of a function that was begun and never ended, so it is ended.
-                fault, outputs = error, []
-            results = builder.emit_output(relax.Tuple(outputs))
-        builder.emit_func_output(results)
+                fault, outputs, states = error, [], States()
+            results = builder.emit_output(relax.Tuple([*outputs, *states.results]))
+        builder.emit_func_output(results, [*parameters.values(), *states.parameters])
     if fault is not None:
         raise fault
-    return builder.get()
+    module = builder.get()
+    module["main"] = module["main"].with_attr(STATES, len(states.variables))
+    return module
 
 
 def _emit_stage(
-    builder: Any, pipeline: TypedPipeline, number: int, stage: StageRecord, values: Values
+    builder: Any,
+    pipeline: TypedPipeline,
+    number: int,
+    stage: StageRecord,
+    values: Values,
+    new_state: NewState,
 ) -> None:
     def emit(expression: Any, name: str) -> Any:
         return builder.emit(expression, variable_name(number, name))
@@ -67,7 +77,7 @@ def _emit_stage(
     if is_block:
         results = _block(pipeline, stage, inputs, RelaxEmitter(builder, emit))
     elif stage.kind is StageKind.MODEL:
-        results = _model(pipeline, stage, inputs, emit)
+        results = _model(pipeline, stage, inputs, emit, new_state)
     else:
         return
     for output, (result, type_) in enumerate(zip(results, stage.outputs, strict=True)):
@@ -105,14 +115,18 @@ def _listed(tensors: Sequence[tuple[str, int]]) -> str:
 
 
 def _model(
-    pipeline: TypedPipeline, stage: StageRecord, inputs: Sequence[Any], emit: Callable[[Any, str], Any]
+    pipeline: TypedPipeline,
+    stage: StageRecord,
+    inputs: Sequence[Any],
+    emit: Callable[[Any, str], Any],
+    new_state: NewState,
 ) -> Sequence[Any]:
     model = pipeline.models[stage.name]
     if model.format == ONNX:
         from builder.importers.onnx import import_model as import_onnx
 
         return import_onnx(emit, model.data, model.file, stage.name, inputs)
-    return import_tflite(emit, model.data, model.file, stage.name, inputs)
+    return import_tflite(emit, model.data, model.file, stage.name, inputs, new_state)
 
 
 def _results(stages: Sequence[StageRecord], values: Mapping[OutputReference, Any]) -> list[Any]:

@@ -87,6 +87,7 @@ def compile_profile(
         stack=linked.stack,
         progress=linked.progress,
         operators=unit.operators,
+        state=unit.state,
     )
     return linked.wasm, plan
 

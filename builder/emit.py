@@ -1,4 +1,4 @@
-"""The C unit of a container: constants, kernels, one static arena, and a straight-line `run`."""
+"""The C unit of a container: constants, kernels, one static arena, states, and a straight-line `run`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy as np
 from builder.c_types import C_TYPES
 from builder.codegen import CFunction
 from builder.plan import Lifetime, Placement, high_water, place
-from builder.program import Operand, Program, Step, Tensor
+from builder.program import Operand, Program, State, Step, Tensor
+from builder.state_plan import plan_states
 from container.abi import Failure, Profile, error_code
 from container.manifest import OperatorRecord, StageKind, StageRecord
 
@@ -37,11 +38,13 @@ class Unit:
     arena: int
     """Bytes."""
     operators: tuple[OperatorRecord, ...]
+    state: int = 0
+    """Bytes."""
 
 
 @dataclass(frozen=True)
 class _Action:
-    """One line of work in `run`: reading a sensor, a step, or writing an output."""
+    """One line of work in `run`: reading a sensor, a step, writing an output, or keeping a state."""
 
     name: str
     stage: int
@@ -76,6 +79,7 @@ class _Emitter:
         self._constants: dict[tuple[str, bytes], str] = {}
         self._workspaces: dict[int, int] = {}
         """Bytes of each workspace, by its key: negative, so that it never meets a tensor's."""
+        self._states = plan_states(program)
 
     def unit(self) -> Unit:
         actions = self._actions()
@@ -86,8 +90,10 @@ class _Emitter:
         lines += [_definition(name, dtype, data) for (dtype, data), name in self._constants.items()]
         lines += [function.source for function in self._functions.values()]
         lines += self._memory(placement)
+        lines += [_state_memory(n, state, self._alignment) for n, state in enumerate(self._states.states)]
         lines += _run(actions)
-        return Unit("\n".join(lines) + "\n", placement.bytes, self._records(actions, lifetimes, placement))
+        records = self._records(actions, lifetimes, placement)
+        return Unit("\n".join(lines) + "\n", placement.bytes, records, self._states.bytes)
 
     def _actions(self) -> list[_Action]:
         actions, read = [], set()
@@ -100,16 +106,30 @@ class _Emitter:
         actions += [
             self._read(port, tensor) for port, tensor in enumerate(self._program.inputs) if port not in read
         ]
-        return actions + self._writes()
+        return [*actions, *self._writes(), *self._keeps()]
+
+    def _keeps(self) -> list[_Action]:
+        """What brings the states up to date that are not computed in their place."""
+        saves, copies = [], []
+        for number in self._states.copied:
+            state = self._states.states[number]
+            source, size, keys = self._operand(state.after), state.before.bytes, self._keys([state.after])
+            if self._states.is_old_value_of_another(number):
+                workspace = self._workspace(size)
+                keys, place = (workspace,), f"arena + WORKSPACE_{-workspace}"
+                saves.append(_Action("save", state.stage, _copy(place, source, size), keys))
+                source = place
+            copies.append(_Action("keep", state.stage, _copy(f"state_{number}", source, size), keys))
+        return saves + copies
 
     def _read(self, port: int, tensor: Tensor) -> _Action:
         stage = next(
             i for i, s in enumerate(self._stages) if s.kind is StageKind.CAPABILITY and s.port == port
         )
         code = _checked(
-            f"rune_read({port}, {_place(tensor)}, {tensor.bytes}) != {tensor.bytes}", stage, Failure.READ
+            f"rune_read({port}, {self._place(tensor)}, {tensor.bytes}) != {tensor.bytes}", stage, Failure.READ
         )
-        return _Action("read", stage, code, (tensor.key,))
+        return _Action("read", stage, code, self._keys([tensor]))
 
     def _writes(self) -> list[_Action]:
         actions = []
@@ -121,7 +141,7 @@ class _Emitter:
                 size = operand.bytes if isinstance(operand, Tensor) else operand.values.nbytes
                 code = f"rune_write({port}, {self._operand(operand)}, {size}) != {size}"
                 actions.append(
-                    _Action("write", number, _checked(code, number, Failure.WRITE), _keys([operand]))
+                    _Action("write", number, _checked(code, number, Failure.WRITE), self._keys([operand]))
                 )
         return actions
 
@@ -132,7 +152,7 @@ class _Emitter:
         operands += [f"(void *)(arena + WORKSPACE_{-key})" for key in workspaces]
         call = f"{step.function}({', '.join(operands)})"
         code = f"  if ((failure = {call}) != 0) return {error_code(step.stage, 0)} | (failure & 255);"
-        keys = (*_keys(step.arguments), *_keys(step.results), *workspaces)
+        keys = (*self._keys(step.arguments), *self._keys(step.results), *workspaces)
         return _Action(step.name, step.stage, code, keys, step.macs)
 
     def _prototypes(self) -> list[str]:
@@ -145,6 +165,16 @@ class _Emitter:
                 prototypes[step.function] = f"int32_t {step.function}({', '.join(parameters)});"
         return list(prototypes.values())
 
+    def _place(self, tensor: Tensor) -> str:
+        home = self._states.homes.get(tensor.key)
+        place = f"(arena + TENSOR_{tensor.key})" if home is None else f"state_{home}"
+        return f"({C_TYPES[tensor.dtype]} *){place}"
+
+    def _keys(self, operands: Sequence[Operand]) -> tuple[int, ...]:
+        """Keys of the operands that lie in the arena."""
+        keys = [operand.key for operand in operands if isinstance(operand, Tensor)]
+        return tuple(key for key in keys if key not in self._states.homes)
+
     def _workspace(self, size: int) -> int:
         key = -(len(self._workspaces) + 1)
         self._workspaces[key] = size
@@ -152,7 +182,7 @@ class _Emitter:
 
     def _operand(self, operand: Operand) -> str:
         if isinstance(operand, Tensor):
-            return _place(operand)
+            return self._place(operand)
         values = np.ascontiguousarray(operand.values)
         key = (str(values.dtype), values.tobytes())
         name = self._constants.setdefault(key, f"constant_{len(self._constants)}")
@@ -204,16 +234,19 @@ def _checked(condition: str, stage: int, failure: Failure) -> str:
     return f"  if ({condition}) return {error_code(stage, failure)};"
 
 
-def _place(tensor: Tensor) -> str:
-    return f"({C_TYPES[tensor.dtype]} *)(arena + TENSOR_{tensor.key})"
+def _copy(target: str, source: str, size: int) -> str:
+    return f"  __builtin_memcpy({target}, {source}, {size});"
 
 
 def _c_type(operand: Operand) -> str:
     return C_TYPES[operand.dtype if isinstance(operand, Tensor) else str(operand.values.dtype)]
 
 
-def _keys(operands: Sequence[Operand]) -> tuple[int, ...]:
-    return tuple(operand.key for operand in operands if isinstance(operand, Tensor))
+def _state_memory(number: int, state: State, alignment: int) -> str:
+    """Memory of its own, which the engine fills with the initial value when it makes an instance."""
+    data = state.initial.values.tobytes()
+    value = "" if not any(data) else f" = {{{','.join(map(str, data))}}}"
+    return f"static uint8_t state_{number}[{max(len(data), 1)}] __attribute__((aligned({alignment}))){value};"
 
 
 def _definition(name: str, dtype: str, data: bytes) -> str:

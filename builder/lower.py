@@ -19,6 +19,9 @@ from container.abi import Profile
 ALIASES = ("relax.reshape", "relax.expand_dims", "relax.squeeze", "relax.flatten")
 """Operators that change a shape only: their result lies where their input lies, and no code runs."""
 
+IN_PLACE = "rune.in_place"
+"""Attribute of a kernel: numbers of an argument and of the result that may lie where it lies, in turn."""
+
 
 def lower(module: Any, profile: Profile) -> Any:
     """The module with each operator as the kernel of `profile`, element-wise neighbours fused."""
@@ -80,7 +83,10 @@ def _legalizer(operator: Operator, profile: Profile) -> Callable[[Any, Any], Any
     def legalize(builder: Any, call: Any) -> Any:
         kernel = operator.lower(call, profile)
         function = kernel.function.with_attr("rune.macs", operator.macs(call))
-        return relax.call_tir(builder.add_func(function, operator.name), list(kernel.arguments), call.ty)
+        if kernel.in_place:
+            function = function.with_attr(IN_PLACE, [number for pair in kernel.in_place for number in pair])
+        types = list(call.ty.fields) if isinstance(call.ty, relax.TupleType) else call.ty
+        return relax.call_tir(builder.add_func(function, operator.name), list(kernel.arguments), types)
 
     return legalize
 

@@ -10,8 +10,9 @@ import numpy as np
 import tvm
 from tvm import relax
 
-from builder.lower import ALIASES
+from builder.lower import ALIASES, IN_PLACE
 from builder.names import operator_name, stage_number
+from builder.state import STATES
 from container.errors import CompileError
 
 
@@ -45,6 +46,22 @@ class Step:
     arguments: tuple[Operand, ...]
     results: tuple[Tensor, ...]
     macs: int = 0
+    in_place: tuple[tuple[int, int], ...] = ()
+    """Numbers of an argument and of the result that may lie where it lies."""
+
+
+@dataclass(frozen=True)
+class State:
+    """A value that one run leaves to the next."""
+
+    name: str
+    stage: int
+    before: Tensor
+    """What a run finds."""
+    after: Operand
+    """What it leaves."""
+    initial: Constant
+    """What the first run finds."""
 
 
 @dataclass
@@ -54,6 +71,7 @@ class Program:
     steps: list[Step] = field(default_factory=list)
     outputs: list[Operand] = field(default_factory=list)
     """By output port."""
+    states: list[State] = field(default_factory=list)
     functions: dict[str, Any] = field(default_factory=dict)
     """The TIR functions that steps call, by name; what is absent is a C function of a proc block."""
 
@@ -74,15 +92,26 @@ class _Reader:
     def program(self) -> Program:
         main = self._module["main"]
         for parameter in main.params:
-            (tensor,) = self._tensors([parameter.ty])
-            self._values[parameter] = tensor
-            self._program.inputs.append(tensor)
+            (self._values[parameter],) = self._tensors([parameter.ty])
         for block in main.body.blocks:
             for binding in block.bindings:
                 self._bind(binding.var, binding.value)
         results = self._operand(main.body.body)
-        self._program.outputs = list(results) if isinstance(results, tuple) else [results]
+        self._finish(main, list(results) if isinstance(results, tuple) else [results])
         return self._program
+
+    def _finish(self, main: Any, results: list[Operand]) -> None:
+        """Tells sensors and outputs from states, which are behind them (`builder/state.py`)."""
+        count = int(main.attrs.get(STATES, 0))
+        sensors, outputs = len(main.params) - count, len(results) - 2 * count
+        self._program.inputs = [self._values[parameter] for parameter in main.params[:sensors]]
+        self._program.outputs = results[:outputs]
+        finals, initials = results[outputs : outputs + count], results[outputs + count :]
+        for parameter, after, initial in zip(main.params[sensors:], finals, initials, strict=True):
+            name, stage = operator_name(parameter.name), stage_number(parameter.name)
+            if not isinstance(initial, Constant) or stage is None:
+                raise CompileError(f"the state `{name}` does not begin with a constant")
+            self._program.states.append(State(name, stage, self._values[parameter], after, initial))
 
     def _bind(self, variable: Any, value: Any) -> None:
         number = stage_number(variable.name)
@@ -99,20 +128,23 @@ class _Reader:
                 hint="it has no kernel; express it by other operators",
             )
         callee, arguments = call.args[0], call.args[1]
-        name, macs = self._callee(callee)
+        name, attributes = self._callee(callee)
         types = call.ty_args[0].fields if isinstance(call.ty_args[0], relax.TupleType) else [call.ty_args[0]]
         results = self._tensors(types)
         operands = tuple(self._operand(argument) for argument in arguments.fields)
-        step = Step(operator_name(variable.name), self._stage, name, operands, results, macs)
+        macs, pairs = int(attributes.get("rune.macs", 0)), list(map(int, attributes.get(IN_PLACE, ())))
+        in_place = tuple(zip(pairs[::2], pairs[1::2], strict=True))
+        step = Step(operator_name(variable.name), self._stage, name, operands, results, macs, in_place)
         self._program.steps.append(step)
         return results if isinstance(call.ty_args[0], relax.TupleType) else results[0]
 
-    def _callee(self, callee: Any) -> tuple[str, int]:
+    def _callee(self, callee: Any) -> tuple[str, Any]:
+        """Name and attributes of the function that is called."""
         if isinstance(callee, relax.ExternFunc):
-            return str(callee.global_symbol), 0
+            return str(callee.global_symbol), {}
         function = self._module[callee]
         self._program.functions[callee.name_hint] = function
-        return callee.name_hint, int(function.attrs.get("rune.macs", 0))
+        return callee.name_hint, function.attrs
 
     def _operand(self, value: Any) -> Any:
         if isinstance(value, relax.Tuple):

@@ -99,6 +99,8 @@ class MemoryPlan:
     progress: int
     """Address of the cell that holds the number of the operator at work."""
     operators: tuple[OperatorRecord, ...]
+    state: int = 0
+    """Values that one run leaves to the next, outside of the arena."""
 
 
 @dataclass(frozen=True)
@@ -281,7 +283,7 @@ def _check_models(manifest: Manifest, known: Mapping[str, StageRecord]) -> None:
 
 
 def _check_plan(path: str, plan: MemoryPlan, known: Mapping[str, StageRecord]) -> None:
-    sizes = ("linear_memory", "read_only", "arena", "stack", "progress")
+    sizes = ("linear_memory", "read_only", "arena", "stack", "progress", "state")
     for name in sizes:
         _require(0 <= getattr(plan, name) <= 1 << 32, f"{path}.{name}", "expected 0 to 2^32")
     _require(

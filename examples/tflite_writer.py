@@ -2,7 +2,8 @@
 
 The examples make their models with it and the tests make single operators with it.  It follows the schema
 of the `tflite` package: an operator is named as in `BuiltinOperator`, its options as in the schema's table of
-options, so a further operator takes one line in `OPTION_TABLES`.
+options, so a further operator takes one line in `OPTION_TABLES`.  A custom operator is `CUSTOM:` and its
+code; its options become a flexbuffer.
 
     graph = Graph("twice")
     x = graph.input("x", (1, 4), "int8", Quantization((0.5,), (0,)))
@@ -14,23 +15,26 @@ options, so a further operator takes one line in `OPTION_TABLES`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import flatbuffers
 import numpy as np
 import tflite
+from flatbuffers import flexbuffers
 from numpy.typing import ArrayLike, NDArray
 
 from container.tensors import Quantization
 
-Option: TypeAlias = bool | int | float | Sequence[int]
+Option: TypeAlias = bool | int | float | str | Sequence[int]
 
 SCHEMA_VERSION = 3
 FILE_IDENTIFIER = b"TFL3"
 DATA_ALIGNMENT = 16
 """Bytes; engines read constants in place and expect them aligned."""
+CUSTOM = "CUSTOM:"
+"""Begins the name of a custom operator; its code follows."""
 OMITTED = -1
 """In place of an optional input, such as a bias that is not there."""
 LARGEST_DEPRECATED_CODE = 127
@@ -42,23 +46,62 @@ TENSOR_TYPES = {
     "uint8": tflite.TensorType.UINT8,
     "int16": tflite.TensorType.INT16,
     "int32": tflite.TensorType.INT32,
+    "uint32": tflite.TensorType.UINT32,
     "int64": tflite.TensorType.INT64,
+    "uint64": tflite.TensorType.UINT64,
     "bool": tflite.TensorType.BOOL,
+    "resource": tflite.TensorType.RESOURCE,
 }
 """Number of each NumPy dtype in the schema."""
 
 OPTION_TABLES = {
     "ADD": "AddOptions",
+    "ARG_MAX": "ArgMaxOptions",
+    "ARG_MIN": "ArgMinOptions",
+    "ASSIGN_VARIABLE": "AssignVariableOptions",
     "AVERAGE_POOL_2D": "Pool2DOptions",
+    "BATCH_MATMUL": "BatchMatMulOptions",
+    "CALL_ONCE": "CallOnceOptions",
+    "CAST": "CastOptions",
+    "CONCATENATION": "ConcatenationOptions",
     "CONV_2D": "Conv2DOptions",
+    "CUMSUM": "CumsumOptions",
     "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions",
+    "DEPTH_TO_SPACE": "DepthToSpaceOptions",
     "DEQUANTIZE": "DequantizeOptions",
+    "DIV": "DivOptions",
     "FULLY_CONNECTED": "FullyConnectedOptions",
+    "GATHER": "GatherOptions",
+    "L2_POOL_2D": "Pool2DOptions",
+    "LEAKY_RELU": "LeakyReluOptions",
     "MAX_POOL_2D": "Pool2DOptions",
     "MEAN": "ReducerOptions",
+    "MIRROR_PAD": "MirrorPadOptions",
+    "MUL": "MulOptions",
+    "PACK": "PackOptions",
     "QUANTIZE": "QuantizeOptions",
+    "READ_VARIABLE": "ReadVariableOptions",
+    "REDUCE_ALL": "ReducerOptions",
+    "REDUCE_ANY": "ReducerOptions",
+    "REDUCE_MAX": "ReducerOptions",
+    "REDUCE_MIN": "ReducerOptions",
+    "REDUCE_PROD": "ReducerOptions",
     "RESHAPE": "ReshapeOptions",
+    "RESIZE_BILINEAR": "ResizeBilinearOptions",
+    "RESIZE_NEAREST_NEIGHBOR": "ResizeNearestNeighborOptions",
+    "SHAPE": "ShapeOptions",
     "SOFTMAX": "SoftmaxOptions",
+    "SPACE_TO_DEPTH": "SpaceToDepthOptions",
+    "SPLIT": "SplitOptions",
+    "SPLIT_V": "SplitVOptions",
+    "STRIDED_SLICE": "StridedSliceOptions",
+    "SUB": "SubOptions",
+    "SUM": "ReducerOptions",
+    "SVDF": "SVDFOptions",
+    "TRANSPOSE_CONV": "TransposeConvOptions",
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": "UnidirectionalSequenceLSTMOptions",
+    "UNPACK": "UnpackOptions",
+    "VAR_HANDLE": "VarHandleOptions",
 }
 """The table of options of each operator that has one."""
 
@@ -72,12 +115,14 @@ class Tensor:
     quantization: Quantization | None = None
     data: NDArray[Any] | None = None
     """The value of a constant."""
+    is_variable: bool = False
+    """Whether operators change it and find it changed in the next run."""
 
 
 @dataclass(frozen=True)
 class Operator:
     builtin: str
-    """Name in `tflite.BuiltinOperator`."""
+    """Name in `tflite.BuiltinOperator`, or `CUSTOM:` and the code of a custom operator."""
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     options: Mapping[str, Option]
@@ -93,6 +138,8 @@ class Graph:
     operators: list[Operator] = field(default_factory=list)
     inputs: list[int] = field(default_factory=list)
     outputs: list[int] = field(default_factory=list)
+    subgraphs: list[Graph] = field(default_factory=list)
+    """Further graphs of the model, numbered from 1, which operators can call."""
 
     def tensor(
         self, name: str, shape: Sequence[int], dtype: str, quantization: Quantization | None = None
@@ -106,6 +153,12 @@ class Graph:
         """Add a tensor that whoever runs the model fills in."""
         self.inputs.append(self.tensor(name, shape, dtype, quantization))
         return self.inputs[-1]
+
+    def variable(
+        self, name: str, shape: Sequence[int], dtype: str, quantization: Quantization | None = None
+    ) -> int:
+        """Add a tensor whose value lasts from one run to the next."""
+        return self._add(Tensor(name, tuple(shape), dtype, quantization, is_variable=True))
 
     def constant(self, name: str, value: ArrayLike, quantization: Quantization | None = None) -> int:
         """Add a tensor with a value; its shape and dtype are those of the array."""
@@ -138,25 +191,28 @@ class _Writer:
         self._builder = flatbuffers.Builder(1024)
 
     def model(self, graph: Graph) -> bytes:
-        builtins = sorted({operator.builtin for operator in graph.operators})
-        buffers = [self._buffer(None)]  # number 0 is by convention the empty one
-        buffers += [self._buffer(tensor.data) for tensor in graph.tensors if tensor.data is not None]
+        graphs = [graph, *graph.subgraphs]
+        builtins = sorted({operator.builtin for each in graphs for operator in each.operators})
+        # Buffer number 0 is by convention the empty one.
+        data = [None, *(t.data for each in graphs for t in each.tensors if t.data is not None)]
+        buffers = [self._buffer(values) for values in data]
+        numbers = iter(range(1, len(data)))
         root = self._table(
             "Model",
             version=SCHEMA_VERSION,
             operator_codes=self._tables([self._operator_code(name) for name in builtins]),
-            subgraphs=self._tables([self._subgraph(graph, builtins)]),
+            subgraphs=self._tables([self._subgraph(each, builtins, numbers) for each in graphs]),
             description=self._builder.CreateString(graph.name),
             buffers=self._tables(buffers),
         )
         self._builder.Finish(root, file_identifier=FILE_IDENTIFIER)
         return bytes(self._builder.Output())
 
-    def _subgraph(self, graph: Graph, builtins: Sequence[str]) -> int:
-        tensors, next_buffer = [], 1
-        for tensor in graph.tensors:
-            tensors.append(self._tensor(tensor, 0 if tensor.data is None else next_buffer))
-            next_buffer += tensor.data is not None
+    def _subgraph(self, graph: Graph, builtins: Sequence[str], buffers: Iterator[int]) -> int:
+        """`buffers` gives the number of the next constant's buffer."""
+        tensors = [
+            self._tensor(tensor, 0 if tensor.data is None else next(buffers)) for tensor in graph.tensors
+        ]
         operators = [self._operator(op, builtins.index(op.builtin)) for op in graph.operators]
         return self._table(
             "SubGraph",
@@ -176,6 +232,8 @@ class _Writer:
         }
         if tensor.quantization is not None:
             fields["quantization"] = self._quantization(tensor.quantization)
+        if tensor.is_variable:
+            fields["is_variable"] = True
         return self._table("Tensor", **fields)
 
     def _quantization(self, quantization: Quantization) -> int:
@@ -193,7 +251,9 @@ class _Writer:
             "outputs": self._integers(operator.outputs),
         }
         table = OPTION_TABLES.get(operator.builtin)
-        if table is not None:
+        if operator.builtin.startswith(CUSTOM):
+            fields["custom_options"] = self._bytes(bytes(flexbuffers.Dumps(dict(operator.options))))
+        elif table is not None:
             fields["builtin_options_type"] = getattr(tflite.BuiltinOptions, table)
             fields["builtin_options"] = self._options(table, operator.options)
         elif operator.options:
@@ -201,13 +261,20 @@ class _Writer:
         return self._table("Operator", **fields)
 
     def _options(self, table: str, options: Mapping[str, Option]) -> int:
-        scalars = {
-            name: self._integers(value) if isinstance(value, Sequence) else value
-            for name, value in options.items()
-        }
-        return self._table(table, **scalars)
+        return self._table(table, **{name: self._option(value) for name, value in options.items()})
+
+    def _option(self, value: Option) -> int | float:
+        if isinstance(value, str):
+            return int(self._builder.CreateString(value))
+        return value if isinstance(value, (bool, int, float)) else self._integers(value)
 
     def _operator_code(self, builtin: str) -> int:
+        if builtin.startswith(CUSTOM):
+            number = tflite.BuiltinOperator.CUSTOM
+            code = self._builder.CreateString(builtin.removeprefix(CUSTOM))
+            return self._table(
+                "OperatorCode", builtin_code=number, deprecated_builtin_code=number, custom_code=code
+            )
         number = getattr(tflite.BuiltinOperator, builtin)
         return self._table(
             "OperatorCode",
@@ -219,11 +286,14 @@ class _Writer:
     def _buffer(self, data: NDArray[Any] | None) -> int:
         if data is None:
             return self._table("Buffer")
-        content = data.astype(data.dtype.newbyteorder("<")).tobytes()
+        content = self._bytes(data.astype(data.dtype.newbyteorder("<")).tobytes())
+        return self._table("Buffer", data=content)
+
+    def _bytes(self, content: bytes) -> int:
         self._builder.StartVector(1, len(content), DATA_ALIGNMENT)
         self._builder.head -= len(content)
         self._builder.Bytes[self._builder.head : self._builder.head + len(content)] = content
-        return self._table("Buffer", data=self._builder.EndVector())
+        return int(self._builder.EndVector())
 
     def _integers(self, values: Sequence[int]) -> int:
         return int(self._builder.CreateNumpyVector(np.array(values, np.int32)))

@@ -12,6 +12,8 @@ from runefile.signatures import ModelPort, ModelSignature
 
 if TYPE_CHECKING:
     from builder.importers.problems import Problem
+    from builder.importers.tflite_state import ModelMemory
+    from builder.state import NewState
 
 
 def signature(data: bytes, file: str) -> ModelSignature:
@@ -25,30 +27,43 @@ def signature(data: bytes, file: str) -> ModelSignature:
 
 
 def import_model(
-    emit: Callable[[Any, str], Any], data: bytes, file: str, stage: str, inputs: Sequence[Any]
+    emit: Callable[[Any, str], Any],
+    data: bytes,
+    file: str,
+    stage: str,
+    inputs: Sequence[Any],
+    new_state: NewState,
 ) -> list[Any]:
     """Emits the model's operators, `emit(expression, name)` binding each; returns the values of its outputs.
 
+    What the model keeps from one run to the next becomes states, which `new_state(name, initial)` makes.
     Raises CompileError naming every operator that cannot be compiled, not only the first.
     """
     from builder.importers.problems import raise_problems
+    from builder.importers.tflite_state import ModelMemory
 
     graph = _main_graph(data, file)
+    memory = ModelMemory(read_subgraphs(data, file), new_state)
     values = dict(zip(graph.inputs, inputs, strict=True))
     problems: list[Problem] = []
     with damage_as_compile_error(file):
         for operator in graph.operators:
-            problems += _import_operator(emit, graph, operator, values)
+            problems += _import_operator(emit, graph, operator, values, memory)
     raise_problems(file, stage, problems)
     return [_result(graph, index, values, file) for index in graph.outputs]
 
 
 def _import_operator(
-    emit: Callable[[Any, str], Any], graph: Subgraph, operator: Operator, values: dict[int, Any]
+    emit: Callable[[Any, str], Any],
+    graph: Subgraph,
+    operator: Operator,
+    values: dict[int, Any],
+    memory: ModelMemory,
 ) -> list[Problem]:
     from tvm import relax
 
     from builder.importers.problems import Problem
+    from builder.importers.tflite_state import Resource
     from builder.operators import by_tflite_name
     from builder.operators.base import Node, Unsupported, is_constant
 
@@ -63,11 +78,12 @@ def _import_operator(
         reader = by_tflite_name().get(operator.name)
         if reader is None:
             raise Unsupported("the operator is not supported yet", hint=_supported(by_tflite_name()))
-        results = reader.read_tflite(Node(operator, graph.tensors, values, bind))
+        results = reader.read_tflite(Node(operator, graph.tensors, values, bind, memory))
         results = results if isinstance(results, (list, tuple)) else [results]
         for tensor, result in zip(outputs, results, strict=True):
             # A constant stays itself: later operators may need its value, as they do of one in the file.
-            values[tensor.index] = result if is_constant(result) else bind(result)
+            computed = not isinstance(result, Resource) and not is_constant(result)
+            values[tensor.index] = bind(result) if computed else result
         return []
     except Unsupported as fault:
         # Stand-ins let the walk go on, so that one build names all problems of a model.

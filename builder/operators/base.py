@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from tvm import relax
@@ -19,8 +19,12 @@ from tvm.ir import GenericConst, Op, register_op_attr
 
 from builder.importers.tflite_file import Operator as FileOperator
 from builder.importers.tflite_file import Tensor
+from builder.state import Variable
 from container.abi import Profile
 from container.tensors import Quantization
+
+if TYPE_CHECKING:
+    from builder.importers.tflite_state import ModelMemory
 
 MAXIMUM_INTEGERS = 1 << 16
 """Of a list such as axes, begins or sizes; a longer one is damage."""
@@ -45,6 +49,8 @@ class Kernel:
 
     function: Any
     arguments: Sequence[Any]
+    in_place: Sequence[tuple[int, int]] = ()
+    """Numbers of an argument and of a result that the function can compute where that argument lies."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,8 @@ class Node:
     """Relax expressions of the tensors computed so far, by tensor number."""
     emit: Callable[[Any], Any] = field(repr=False)
     """Binds an intermediate expression to a variable; a call of an operator cannot stand inside another."""
+    memory: ModelMemory = field(repr=False)
+    """What the model keeps from one run to the next."""
 
     def options(self, table: str) -> Any:
         """The options table, which most operators must have.  Raises Unsupported when it is missing."""
@@ -88,6 +96,13 @@ class Node:
         if tensor.index not in self.values:
             raise Unsupported(f"input {position}, tensor {tensor.name!r}, is used before it is computed")
         return self.values[tensor.index]
+
+    def variable(self, position: int) -> Variable:
+        """The state behind an input that must be a variable tensor, which the operator changes."""
+        tensor = self.input(position)
+        if not tensor.is_variable:
+            raise Unsupported(f"input {position}, tensor {tensor.name!r}, must be a variable tensor")
+        return self.memory.of_tensor(tensor)
 
     def constant(self, position: int) -> np.ndarray[Any, Any]:
         """The value of an input that must be constant, such as weights: in the file, or folded from it."""
@@ -168,6 +183,21 @@ class Operator(ABC):
         """A call of this operator in Relax."""
         result = relax.TensorType(tuple(shape), dtype)
         return relax.Call(Op.get(f"rune.{self.name}"), list(arguments), attrs=dict(attributes), ret_ty=result)
+
+    def call_tuple(
+        self,
+        arguments: Sequence[Any],
+        attributes: Mapping[str, int | str],
+        results: Sequence[tuple[Sequence[int], str]],
+    ) -> Any:
+        """A call with several results, each a shape and a dtype; Relax sees a tuple of them."""
+        types = [relax.TensorType(tuple(shape), dtype) for shape, dtype in results]
+        return relax.Call(
+            Op.get(f"rune.{self.name}"),
+            list(arguments),
+            attrs=dict(attributes),
+            ret_ty=relax.TupleType(types),
+        )
 
 
 def constant(values: np.ndarray[Any, Any]) -> Any:
