@@ -75,6 +75,8 @@ def _memory(container: Container) -> str:
         "of it activations": [plan.arena for plan in plans.values()],
         "of it stack": [plan.stack for plan in plans.values()],
     }
+    if any(plan.state for plan in plans.values()):
+        rows["of it state between runs"] = [plan.state for plan in plans.values()]
     header = ["profile", *(profile.value for profile in plans)]
     return table(
         [header, *([name, *map(size, counts)] for name, counts in rows.items())], right=range(1, len(header))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from container.abi import Profile
 from container.errors import ContainerError, RuneError, UsageError
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from container.manifest import Manifest, StageRecord
     from container.sections import Container
 
+Answer = TypeVar("Answer")
+
 
 class Application:
     """A container that runs in a process of its own.
@@ -27,8 +29,9 @@ class Application:
         with Application.load("kws.rune") as application:
             outputs = application.run({"features": features})
 
-    A container that is ended by a limit or a trap is started afresh by the next inference.  Safe to use from
-    several threads; inferences run one after another.
+    What a container remembers from one inference for the next, when its models work on streams, lasts until
+    `reset`.  A container that is ended by a limit or a trap is started afresh by the next inference.  Safe to
+    use from several threads; inferences run one after another.
     """
 
     def __init__(
@@ -97,7 +100,15 @@ class Application:
             _check_size(stage, samples)
             by_port[stage.port or 0] = samples[stage.name]
         with self._lock:
-            return self._infer(by_port)
+            return self._ask(lambda worker: worker.run(by_port))
+
+    def reset(self) -> None:
+        """Forget what earlier inferences left behind: the next one is as the first.
+
+        Raises LimitError, and UsageError when the application is closed.
+        """
+        with self._lock:
+            self._ask(Worker.reset)
 
     def operator(self) -> int | None:
         """The number of the operator at work, seen from outside; None where the system does not tell."""
@@ -139,13 +150,14 @@ class Application:
             raise
         return worker
 
-    def _infer(self, samples: Mapping[int, bytes]) -> Result:
+    def _ask(self, question: Callable[[Worker], Answer]) -> Answer:
+        """What the worker answers; one that fails is ended, and the next question is for another."""
         if self._closed:
             raise UsageError("the application is closed")
         if self._worker is None:
             self._worker = self._start()
         try:
-            return self._worker.run(samples)
+            return question(self._worker)
         except BaseException:
             self._worker.close()
             self._worker = None

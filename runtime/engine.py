@@ -58,18 +58,20 @@ class Guest:
         self._interface = interface
         self._inputs: dict[int, bytes] = {}
         self._outputs: dict[int, bytes] = {}
-        engine = wasmtime.Engine(_config(interface))
-        compiled = _compiled(engine, module, f"{interface.simd} {interface.fuel is not None}", cache)
-        _check_imports(compiled)
-        self._memory_bytes = _check_exports(compiled, interface)
-        self._store = wasmtime.Store(engine)
-        self._set_up(engine, compiled)
+        self._engine = wasmtime.Engine(_config(interface))
+        settings = f"{interface.simd} {interface.fuel is not None}"
+        self._module = _compiled(self._engine, module, settings, cache)
+        _check_imports(self._module)
+        self._memory_bytes = _check_exports(self._module, interface)
+        self.reset()
 
-    def _set_up(self, engine: wasmtime.Engine, module: wasmtime.Module) -> None:
+    def reset(self) -> None:
+        """Set up a new instance, whose memory is as before the first inference.  Raises ContainerError."""
+        self._store = wasmtime.Store(self._engine)
         self._store.set_limits(self._memory_bytes, MAXIMUM_TABLE_ELEMENTS, 1, 1, 1)
         self._refuel()
         try:
-            exports = self._linker(engine).instantiate(self._store, module).exports(self._store)
+            exports = self._linker().instantiate(self._store, self._module).exports(self._store)
         except (wasmtime.WasmtimeError, wasmtime.Trap) as error:
             raise ContainerError(f"the module cannot be set up: {_cause(error)}") from None
         self._run = cast(wasmtime.Func, exports["run"])
@@ -123,10 +125,10 @@ class Guest:
         if self._interface.fuel is not None:
             self._store.set_fuel(self._interface.fuel)
 
-    def _linker(self, engine: wasmtime.Engine) -> wasmtime.Linker:
+    def _linker(self) -> wasmtime.Linker:
         i32 = wasmtime.ValType.i32
         kind = wasmtime.FuncType([i32(), i32(), i32()], [i32()])
-        linker = wasmtime.Linker(engine)
+        linker = wasmtime.Linker(self._engine)
         linker.define_func(IMPORT_MODULE, "read", kind, self._read)
         linker.define_func(IMPORT_MODULE, "write", kind, self._write)
         return linker

@@ -65,6 +65,14 @@ class Worker:
         reply = self._receive(self._limits.load_s, "to load")
         self._progress = reply.header["progress"]
 
+    def reset(self) -> None:
+        """Make a new instance of the container, which remembers nothing.
+
+        Raises ContainerError, LimitError.
+        """
+        self._send({"reset": True}, [])
+        self.wait_loaded()
+
     def run(self, inputs: Mapping[int, bytes]) -> Result:
         """One inference.  Raises TrapError, LimitError."""
         self._send({"ports": list(inputs)}, list(inputs.values()))

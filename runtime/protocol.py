@@ -8,6 +8,7 @@ Each request of the host has one reply.
 
     first   {interface} + the module          ->  {progress}: address of the progress cell in the process
     then    {ports} + the sample of each      ->  {code, ports, elapsed_ns, fuel} + the value of each
+    or      {reset}: make a new instance      ->  {progress}
     or, where that fails                      ->  {error, message, hint, operator}
 """
 

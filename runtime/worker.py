@@ -67,6 +67,9 @@ def _serve(requests: int, replies: int) -> None:
             if guest is None:
                 guest = _load(message)
                 protocol.send(replies, {"progress": guest.progress_address})
+            elif "reset" in message.header:
+                guest.reset()
+                protocol.send(replies, {"progress": guest.progress_address})
             else:
                 _run(guest, message, replies)
         except RuneError as error:

@@ -115,11 +115,19 @@ FAULTS = [
     ("plans.mcu", 5, "plans.mcu: expected an object, found 5"),
     ("plans.mcu.arena", REMOVED, "plans.mcu.arena: is missing"),
     ("plans.mcu.arena", -1, "plans.mcu.arena: expected 0 to 2^32"),
+    ("plans.mcu.state", -1, "plans.mcu.state: expected 0 to 2^32"),
     ("plans.mcu.progress", 65533, "plans.mcu.progress: lies outside of the memory"),
     ("plans.mcu.operators.0.stage", "nowhere", "plans.mcu.operators[0]: there is no stage 'nowhere'"),
     ("plans.mcu.operators.0.macs", -1, "plans.mcu.operators[0]: a size is negative"),
     ("tools.rune", 1, "tools.rune: expected text, found 1"),
 ]
+
+
+def test_state_is_told_where_there_is_any() -> None:
+    """Containers of before there was state say nothing of it, and have none."""
+    assert b"state" not in samples.manifest().to_json()
+    assert Manifest.from_json(samples.manifest().to_json()).plans[Profile.MCU].state == 0
+    assert Manifest.from_json(changed("plans.mcu.state", 512)).plans[Profile.MCU].state == 512
 
 
 @pytest.mark.parametrize(("path", "value", "message"), FAULTS, ids=lambda item: str(item)[:40])

@@ -34,6 +34,13 @@ ECHO = """
     (drop (call $write (i32.const 0) (i32.const 16) (i32.const 4)))
     (i32.const 0)
 """
+COUNT = """
+    (drop (call $read (i32.const 0) (i32.const 32) (i32.const 4)))
+    (i32.store (i32.const 16) (i32.add (i32.load (i32.const 16)) (i32.const 1)))
+    (drop (call $write (i32.const 0) (i32.const 16) (i32.const 4)))
+    (i32.const 0)
+"""
+"""Reads its input for nothing, and writes how often it has run."""
 
 
 def module(body: str, *, imports: str = IMPORTS, memory: str = MEMORY, more: str = "") -> bytes:

@@ -21,6 +21,7 @@ from container.sections import Container, seal
 from container.tensors import ElementType, TensorType
 from runtime.application import Application
 from runtime.limits import Limits
+from runtime.progress import IDLE
 from tests.runtime import guests
 
 ROOT = Path(__file__).parents[2]
@@ -56,14 +57,28 @@ def test_outputs_of_a_stage_with_several_inputs() -> None:
 
 
 def test_memory_lasts_from_one_inference_to_the_next() -> None:
-    count = """
-        (drop (call $read (i32.const 0) (i32.const 32) (i32.const 4)))
-        (i32.store (i32.const 16) (i32.add (i32.load (i32.const 16)) (i32.const 1)))
-        (drop (call $write (i32.const 0) (i32.const 16) (i32.const 4)))
-        (i32.const 0)"""
-    with Application(guests.container(guests.module(count))) as application:
+    with Application(guests.container(guests.module(guests.COUNT))) as application:
         seen = [application.run(INPUT)["serial"][0, 0] for _ in range(3)]
     assert seen == [1, 2, 3]
+
+
+def test_a_reset_forgets() -> None:
+    start = '(data (i32.const 16) "\\07")'
+    with Application(guests.container(guests.module(guests.COUNT, more=start))) as application:
+        seen = []
+        for _ in range(2):
+            seen += [application.run(INPUT)["serial"][0, 0] for _ in range(2)]
+            application.reset()
+        number = application.operator()
+    assert seen == [8, 9, 8, 9]
+    assert number == IDLE  # the progress cell is looked for where the new instance has it
+
+
+def test_nothing_is_reset_in_a_closed_application() -> None:
+    application = Application(guests.container(guests.module(guests.ECHO)))
+    application.close()
+    with pytest.raises(UsageError, match="closed"):
+        application.reset()
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,11 @@ def test_both_profiles_run() -> None:
     assert verify(container, profiles=["simd"]).differences == ()
 
 
+def test_each_vector_meets_a_container_that_remembers_nothing() -> None:
+    first = GoldenVector({"features": b"\0\0\0\0"}, {0: b"\1\0\0\0"}, "")
+    assert verify(guests.container(guests.module(guests.COUNT), vectors=[first, first])).differences == ()
+
+
 def test_many_differences_are_cut_short() -> None:
     report = verify(guests.container(guests.module(guests.ECHO), vectors=[WRONG] * 7))
     with pytest.raises(VerificationError) as caught:
