@@ -8,7 +8,6 @@ import numpy as np
 
 from builder.fixed_point import INT32_MAX, INT32_MIN, INTEGER_RANGE, activation_range
 from builder.operators import by_name
-from builder.operators.add import quantised as add_attributes
 from builder.operators.base import Unsupported, constant, constant_value, is_constant, shape_of
 from builder.operators.mean import rescaled_mean
 from builder.passes.quantization import Affine, affine, dequantized
@@ -86,8 +85,9 @@ def _add(rewriter: Rewriter, call: Any, target: Affine) -> Any:
     if any(operand is None or operand[1].axis is not None for operand in operands):
         return None
     (a, scale_a), (b, scale_b) = (operand for operand in operands if operand is not None)
-    attributes = add_attributes(_pair(scale_a), _pair(scale_b), _pair(target), INTEGER_RANGE["int8"])
-    return by_name()["rune.add"].call([a, b], {**attributes, **ROUNDING}, shape_of(call), "int8")
+    operator: Any = by_name()["rune.add"]
+    attributes = operator.quantised(_pair(scale_a), _pair(scale_b), _pair(target), _bounds("NONE", target))
+    return operator.call([a, b], {**attributes, **ROUNDING}, shape_of(call), "int8")
 
 
 def _softmax(rewriter: Rewriter, call: Any, target: Affine) -> Any:

@@ -1,0 +1,22 @@
+"""Element-wise difference with broadcasting.
+
+Source: tensorflow/lite/kernels/internal/reference/sub.h and the Prepare of micro/kernels/sub_common.cc, which
+computes its factors in float32.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from builder.sums import Sum
+
+
+class Sub(Sum):
+    name = "sub"
+    tflite = ("SUB",)
+    options = "SubOptions"
+    single_precision = True
+    int32_activation = True
+
+    def combine(self, a: Any, b: Any) -> Any:
+        return a - b
