@@ -37,4 +37,32 @@ RUNE_INLINE int32_t rune_quantize_f32_ties_even(float value, float scale, int32_
   return rune_saturate_steps(rune_round_half_even(value / scale), zero_point, low, high);
 }
 
+/* The scale and zero point, range[0] and range[1], for which `count` values fit into int8. */
+RUNE_INLINE int32_t rune_dynamic_range(const float *values, float *range, int32_t count, int32_t asymmetric) {
+  float low = 0.0f, high = 0.0f;
+  for (int32_t i = 0; i < count; ++i) {
+    low = values[i] < low ? values[i] : low;
+    high = values[i] > high ? values[i] : high;
+  }
+  range[0] = 1.0f;
+  range[1] = 0.0f;
+  if (low == high) return 0;
+  if (!asymmetric) {
+    range[0] = (-low > high ? -low : high) / 127.0f;
+    return 0;
+  }
+  const double scale = ((double)high - (double)low) / 255.0;
+  const double from_low = -128.0 - low / scale, from_high = 127.0 - high / scale;
+  const double low_error = 128.0 - low / scale, high_error = 127.0 + high / scale;
+  const double zero = low_error < high_error ? from_low : from_high;
+  range[0] = (float)scale;
+  range[1] = zero <= -128.0 ? -128.0f : zero >= 127.0 ? 127.0f : rune_round_half_away((float)zero);
+  return 0;
+}
+
+RUNE_INLINE int32_t rune_dynamic_quantize(float value, float scale, float zero_point) {
+  const float steps = rune_round_half_away(zero_point + value * (1.0f / scale));
+  return steps >= 127.0f ? 127 : steps <= -128.0f ? -128 : (int32_t)steps;
+}
+
 #endif

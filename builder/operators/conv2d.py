@@ -4,7 +4,7 @@ filter.
 int8: y = clamp(M[o] * (b[o] + sum((x - x_zero) * w)) + y_zero), with the two roundings of `rune_multiply` and
 M[o] = scale_x * scale_w[o] / scale_y; taps that fall outside of the image add nothing.
 Source: tensorflow/lite/kernels/internal/reference/integer_ops/conv.h, ConvPerChannel.
-float32: y = clamp(b[o] + sum(x * w)).
+float32: y = clamp(b[o] + sum(x * w)); with int8 weights the input is quantised at run time.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ depth] have.
 int8: y = clamp(M * (b[o] + sum((x - x_zero) * w)) + y_zero), M per tensor or per unit, rounded twice as in
 TensorFlow Lite Micro (LiteRT's own reference rounds once and differs in the last bit).
 Source: tensorflow/lite/kernels/internal/reference/integer_ops/fully_connected.h.
-float32: y = clamp(b[o] + sum(x * w)).
+float32: y = clamp(b[o] + sum(x * w)); with int8 weights the input is quantised at run time, row by row.
 """
 
 from __future__ import annotations
@@ -39,6 +39,9 @@ class FullyConnected(WeightedSum):
         if options.WeightsFormat() != tflite.FullyConnectedOptionsWeightsFormat.DEFAULT:
             raise Unsupported("its weights are shuffled (4x16); export the model without that format")
         return {}
+
+    def is_asymmetric(self, node: Node, options: Any) -> bool:
+        return bool(options.AsymmetricQuantizeInputs())
 
     def macs(self, call: Any) -> int:
         rows, units = shape_of(call)

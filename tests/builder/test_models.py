@@ -49,6 +49,8 @@ INTEGER = [
 ]
 FLOAT = [
     "mlperf_tiny/ad01_fp32",
+    "mlperf_tiny/kws_ref_model_float32",
+    "mlperf_tiny/model_ToyCar_quant",
     "mlperf_tiny/pretrainedResnet",
     "tflite_micro/hello_world_float",
     "tflite_micro/magic_wand_gesture",
