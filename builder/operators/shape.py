@@ -1,0 +1,53 @@
+"""What is known of tensors when building: their shapes, as constants that other operators can read.
+
+Source: tensorflow/lite/micro/kernels/shape.cc and broadcast_args.cc.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from builder.elementwise import broadcast_shapes
+from builder.operators.base import Node, Operator, Unsupported, constant
+
+
+class Shape(Operator):
+    """The sizes of a tensor's dimensions."""
+
+    name = "shape"
+    tflite = ("SHAPE",)
+
+    def read_tflite(self, node: Node) -> Any:
+        return integers(node, node.input(0).shape)
+
+
+class Rank(Operator):
+    """The number of a tensor's dimensions."""
+
+    name = "rank"
+    tflite = ("RANK",)
+
+    def read_tflite(self, node: Node) -> Any:
+        return integers(node, len(node.input(0).shape))
+
+
+class BroadcastArguments(Operator):
+    """The shape that two shapes broadcast to."""
+
+    name = "broadcast_args"
+    tflite = ("BROADCAST_ARGS",)
+
+    def read_tflite(self, node: Node) -> Any:
+        return integers(node, broadcast_shapes(node.integers(0), node.integers(1)))
+
+
+def integers(node: Node, values: int | tuple[int, ...]) -> Any:
+    """The constant result of a node, int32 or int64.  Raises Unsupported."""
+    dtype = node.output().dtype
+    if dtype not in ("int32", "int64"):
+        raise Unsupported(f"its output {node.output().name!r} is {dtype}; expected int32 or int64")
+    array = np.array(values, dtype)
+    node.require_output_shape(*array.shape)
+    return constant(array)
