@@ -6,7 +6,6 @@ builder compiled takes part.
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 
 from builder.blocks.base import Block, NoReference, use_of
 from builder.engines import EngineError, described, installed_engine, run_engine
+from builder.npz import read_arrays
 from container.errors import UsageError
 from container.golden import GoldenVector
 from container.manifest import OutputReference, StageKind, StageRecord
@@ -97,7 +97,7 @@ def random_value(type_: TensorType, generator: np.random.Generator) -> Array:
 
 
 def _file_samples(file: Path, sensors: Mapping[str, TensorType]) -> list[tuple[str, Sample]]:
-    arrays = _load(file)
+    arrays = read_arrays(file)
     missing = sorted(sensors.keys() - arrays.keys())
     unknown = sorted(arrays.keys() - sensors.keys())
     if missing or unknown:
@@ -113,14 +113,6 @@ def _file_samples(file: Path, sensors: Mapping[str, TensorType]) -> list[tuple[s
         (f"{file.name}, sample {number}", {name: batch[number] for name, batch in batches.items()})
         for number in range(counts.pop() if counts else 0)
     ]
-
-
-def _load(file: Path) -> dict[str, Array]:
-    try:
-        with np.load(file, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile, zipfile.LargeZipFile) as fault:
-        raise UsageError(f"{file}: not a readable .npz file ({fault})") from fault
 
 
 def _batch(file: Path, name: str, values: Array, type_: TensorType) -> Array:

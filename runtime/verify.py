@@ -136,7 +136,7 @@ def compare(
     for stage in manifest.of_kind(StageKind.OUT):
         for name, port, kind in named_outputs(stage):
             expected, actual = _array(kind, vector.outputs[port]), _array(kind, outputs[port])
-            differs = _differs(expected, actual, scales.get(port))
+            differs = differing(expected, actual, scales.get(port))
             if differs.any():
                 first = tuple(int(axis) for axis in np.unravel_index(int(np.argmax(differs)), differs.shape))
                 found.append(
@@ -159,8 +159,8 @@ def _array(kind: TensorType, data: bytes) -> Array:
     return np.frombuffer(data, little_endian(kind.element)).reshape(kind.array_shape)
 
 
-def _differs(expected: Array, actual: Array, scale: float | None) -> Array:
-    """Element by element; `scale` is None where every bit counts."""
+def differing(expected: Array, actual: Array, scale: float | None) -> Array:
+    """Which elements are not as they must be; `scale` is None where every bit counts."""
     differs: Array
     if scale is None:
         differs = expected != actual

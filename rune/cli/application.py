@@ -23,6 +23,7 @@ COMMANDS = {
     "graph": "Draw the pipeline of a container or a Runefile.",
     "verify": "Run a container's golden vectors and compare every bit.",
     "bench": "Measure the latency of a container and of its stages.",
+    "diff": "Find the first layer of a model that differs from a reference.",
     "doctor": "Check the tools that Rune uses.",
 }
 """Every command, in the order of `rune --help`, and its summary: enough to print it without importing any."""

@@ -7,40 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 from tflite_micro import runtime as tflite_micro
 
-from builder.importers import read_signature
+from builder.importers import detect_format, read_signature
+from builder.layers import pipeline_of_model
 from container.abi import Profile
-from container.manifest import OutputReference, StageKind, StageRecord
 from runefile.pipeline import ModelFile, TypedPipeline
 from tests.builder.support import Array, Sample, container_of, run_container
 
 
 def model_pipeline(model: bytes, file: str = "model.tflite") -> TypedPipeline:
     """Sensors for each input of a model, the model, and one OUT stage that takes all of its outputs."""
-    signature = read_signature(model, file, None)
-    inputs = tuple(port.type for port in signature.inputs)
-    outputs = tuple(port.type for port in signature.outputs)
-    sensors = tuple(
-        StageRecord(f"in{k}", StageKind.CAPABILITY, "RAW", outputs=(kind,), port=k)
-        for k, kind in enumerate(inputs)
-    )
-    stage = StageRecord(
-        "model",
-        StageKind.MODEL,
-        file,
-        inputs=tuple(OutputReference(sensor.name, 0) for sensor in sensors),
-        input_types=inputs,
-        outputs=outputs,
-    )
-    out = StageRecord(
-        "out",
-        StageKind.OUT,
-        "TENSOR",
-        inputs=tuple(OutputReference("model", k) for k in range(len(outputs))),
-        input_types=outputs,
-        port=0,
-    )
-    models = {"model": ModelFile(file, model, signature.format)}
-    return TypedPipeline("test", (*sensors, stage, out), models, {})
+    return pipeline_of_model(ModelFile(file, model, detect_format(model, file)))
 
 
 def run_ours(model: bytes, samples: Sequence[Sample]) -> dict[Profile, list[list[Array]]]:
