@@ -196,17 +196,13 @@ Pair = tuple[float, int]
 """Scale and zero point."""
 
 
-def common_scale(a: Pair, b: Pair, *, single: bool = False) -> tuple[float, dict[str, int | str]]:
-    """Twice the larger of two scales, and the attributes that bring both inputs to it.
-
-    `single` rounds to float32 at each step.
-    """
-    round_to = np.float32 if single else np.float64
-    twice_larger = round_to(2) * round_to(max(a[0], b[0]))
+def common_scale(a: Pair, b: Pair) -> tuple[float, dict[str, int | str]]:
+    """Twice the larger of two scales, and the attributes that bring both inputs to it."""
+    twice_larger = 2 * max(a[0], b[0])
     attributes: dict[str, int | str] = {"zero_a": a[1], "zero_b": b[1]}
     for name, (scale, _) in (("a", a), ("b", b)):
-        attributes.update(scaling(name, float(round_to(scale) / twice_larger)))
-    return float(twice_larger), attributes
+        attributes.update(scaling(name, scale / twice_larger))
+    return twice_larger, attributes
 
 
 def at_common_scale(attributes: Mapping[str, Any], name: str, value: Any, left_shift: int) -> Any:

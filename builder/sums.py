@@ -6,8 +6,6 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import numpy as np
-
 from builder.elementwise import (
     QUANTIZED,
     Binary,
@@ -38,8 +36,6 @@ class Sum(Binary):
 
     options: ClassVar[str]
     """The schema's table of options."""
-    single_precision: ClassVar[bool]
-    """Whether the factors are computed in float32, as some of the reference's are, rather than in float64."""
     int32_activation: ClassVar[bool]
     """Whether the reference applies the fused activation to int32, too."""
 
@@ -64,11 +60,8 @@ class Sum(Binary):
         self, a: Pair, b: Pair, y: Pair, bounds: Mapping[str, int | str], dtype: str = "int8"
     ) -> dict[str, int | str]:
         """Attributes of the call on quantised tensors.  Raises Unsupported."""
-        common, attributes = common_scale(a, b, single=self.single_precision)
-        if self.single_precision:
-            back = float(np.float32(common) / np.float32((1 << LEFT_SHIFT[dtype]) * np.float32(y[0])))
-        else:
-            back = common / ((1 << LEFT_SHIFT[dtype]) * y[0])
+        common, attributes = common_scale(a, b)
+        back = common / ((1 << LEFT_SHIFT[dtype]) * y[0])
         if back >= 1.0:
             raise Unsupported(
                 f"the output scale {y[0]} is too fine for inputs of the scales {a[0]} and {b[0]}"

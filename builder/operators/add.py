@@ -15,7 +15,6 @@ class Add(Sum):
     name = "add"
     tflite = ("ADD",)
     options = "AddOptions"
-    single_precision = False
     int32_activation = False
 
     def combine(self, a: Any, b: Any) -> Any:

@@ -1,7 +1,6 @@
 """Element-wise difference with broadcasting.
 
-Source: tensorflow/lite/kernels/internal/reference/sub.h and the Prepare of micro/kernels/sub_common.cc, which
-computes its factors in float32.
+Source: tensorflow/lite/kernels/internal/reference/sub.h and the Prepare of micro/kernels/sub_common.cc.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ class Sub(Sum):
     name = "sub"
     tflite = ("SUB",)
     options = "SubOptions"
-    single_precision = True
     int32_activation = True
 
     def combine(self, a: Any, b: Any) -> Any:
