@@ -20,6 +20,7 @@ KERNEL_HEADERS = (
     "math.h",
     "fixed_point.h",
     "inner_product.h",
+    "sigmoid.h",
     "softmax.h",
     "quantize.h",
     "blocks.h",
