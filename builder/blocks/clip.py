@@ -44,9 +44,9 @@ class Clip(Block):
             return (kind,)
         smallest, largest = _integer_bounds(use)
         if smallest > largest:
+            bounds = [f"at least {low}"] * (low is not None) + [f"at most {high}"] * (high is not None)
             raise TypeRuleError(
-                f"no number that its input {kind} can hold is from {'any' if low is None else low} "
-                f"to {'any' if high is None else high}",
+                f"no number that its input {kind} can hold is {' and '.join(bounds)}",
                 hint="put `cast --type f32` before it, or `dequantize` if the input is quantised",
             )
         return (kind,)

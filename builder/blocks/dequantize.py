@@ -24,7 +24,7 @@ class Dequantize(Block):
 
     name = "dequantize"
     summary = "integers to the real numbers they stand for"
-    example = "PROC_BLOCK<I8[1,12],F32[1,12]> scores dequantize"
+    example = "PROC_BLOCK<I8[1,12],F32[1,12]> scores dequantize --scale 0.00390625 --zero-point -128"
     parameters = (SCALE, ZERO_POINT)
 
     def infer(self, use: BlockUse) -> tuple[TensorType, ...]:

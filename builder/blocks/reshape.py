@@ -27,14 +27,7 @@ class Reshape(Block):
     def infer(self, use: BlockUse) -> tuple[TensorType, ...]:
         kind = only_input(use, (*NUMBERS, ElementType.UTF8))
         per_tensor(kind.quantization)
-        shape, argument = _shape(use, kind)
-        if math.prod(shape) != kind.count:
-            given = ",".join(map(str, shape))
-            raise TypeRuleError(
-                f"the shape [{given}] has {math.prod(shape)} elements, its input {kind} has {kind.count}",
-                argument=argument,
-            )
-        return (replace(kind, shape=shape),)
+        return (replace(kind, shape=_shape(use, kind)),)
 
     def expressions(
         self, emit: Emitter, inputs: Sequence[Any], use: BlockUse, outputs: Sequence[TensorType]
@@ -49,26 +42,33 @@ class Reshape(Block):
         return [inputs[0].reshape(outputs[0].array_shape)]
 
 
-def _shape(use: BlockUse, kind: TensorType) -> tuple[tuple[int, ...], str | None]:
-    """The shape of the output, and the argument it comes from.  Raises TypeRuleError."""
+def _shape(use: BlockUse, kind: TensorType) -> tuple[int, ...]:
+    """The shape of the output.  Raises TypeRuleError."""
     given = use.arguments.get("shape")
     if isinstance(given, tuple):
-        return _completed([int(str(size)) for size in given], kind), "shape"
+        return _completed([int(str(size)) for size in given], kind)
     declared = use.declared[0] if use.declared else None
     if declared is None:
         raise TypeRuleError(
             "nothing says which shape the output has",
             hint="declare it, as in PROC_BLOCK<_,F32[1,49,40]> name reshape, or write --shape 1,49,40",
         )
-    return declared.shape, None
+    if declared.count != kind.count:
+        raise TypeRuleError(f"{declared} has {declared.count} elements, its input {kind} has {kind.count}")
+    return declared.shape
 
 
 def _completed(sizes: list[int], kind: TensorType) -> tuple[int, ...]:
-    """The sizes, with what is left for a -1."""
-    known = math.prod(size for size in sizes if size != -1)
+    """The sizes, with what is left for a -1.  Raises TypeRuleError."""
+    written = ",".join(map(str, sizes))
     if any(size < 1 and size != -1 for size in sizes) or sizes.count(-1) > 1:
         raise TypeRuleError(
-            f"shape is {','.join(map(str, sizes))}, expected dimensions of 1 or more, and -1 at most once",
-            argument="shape",
+            f"shape is {written}, expected dimensions of 1 or more, and -1 at most once", argument="shape"
         )
-    return tuple(max(kind.count // known, 1) if size == -1 else size for size in sizes)
+    known = math.prod(size for size in sizes if size != -1)
+    shape = tuple(kind.count // known if size == -1 else size for size in sizes)
+    if math.prod(shape) != kind.count:
+        raise TypeRuleError(
+            f"the {kind.count} elements of its input {kind} do not fit the shape {written}", argument="shape"
+        )
+    return shape

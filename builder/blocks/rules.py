@@ -113,10 +113,8 @@ def axis_of(kind: TensorType, axis: int, name: str = "axis") -> int:
     """An axis as a number from 0; -1 is the last.  Raises TypeRuleError for one the tensor has not."""
     rank = len(kind.shape)
     if not -rank <= axis < rank:
-        raise TypeRuleError(
-            f"{name} is {axis}, its input {kind} has the axes 0 to {rank - 1} (or -{rank} to -1)",
-            argument=name,
-        )
+        axes = f"the axes 0 to {rank - 1} (or -{rank} to -1)" if rank else "no axes"
+        raise TypeRuleError(f"{name} is {axis}, its input {kind} has {axes}", argument=name)
     return axis % rank
 
 

@@ -26,7 +26,7 @@ class SegmentOutput(Block):
 
     name = "segment_output"
     summary = "the class at each place of an image, and the set of classes in it"
-    example = "PROC_BLOCK<F32[1,64,64,21],U32[1,64,64],U8[21]> segments segment_output"
+    example = "PROC_BLOCK<F32[1,64,64,21],(U32[1,64,64],U8[21])> segments segment_output"
     parameters = (
         Parameter("axis", ParameterKind.INTEGER, "the axis of the channels, -1 for the last", default=-1),
     )

@@ -42,12 +42,15 @@ class Transpose(Block):
     ) -> Sequence[Any]:
         from tvm import relax
 
-        return [emit(relax.op.permute_dims(inputs[0], _array_axes(use)), self.name)]
+        (kind,) = use.inputs
+        axes = _with_bytes(_axes(use, kind) or [0], kind)
+        return [emit(relax.op.permute_dims(inputs[0], axes), self.name)]
 
     def reference(
         self, inputs: Sequence[Array], use: BlockUse, outputs: Sequence[TensorType]
     ) -> Sequence[Array]:
-        return [inputs[0].transpose(_array_axes(use))]
+        (kind,) = use.inputs
+        return [inputs[0].transpose(_with_bytes(_axes(use, kind), kind))]
 
 
 def _axes(use: BlockUse, kind: TensorType) -> list[int]:
@@ -65,12 +68,8 @@ def _axes(use: BlockUse, kind: TensorType) -> list[int]:
     return counted
 
 
-def _array_axes(use: BlockUse) -> list[int]:
-    """The same for the array as it lies in memory, where a scalar is one element and text has its bytes
-    last.
-    """
-    kind = use.inputs[0]
-    axes = _axes(use, kind) or [0]
+def _with_bytes(axes: list[int], kind: TensorType) -> list[int]:
+    """The axes of the array that carries the tensor, where text has its bytes last."""
     return [*axes, len(axes)] if kind.element is ElementType.UTF8 else axes
 
 
