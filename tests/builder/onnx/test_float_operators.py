@@ -1,0 +1,186 @@
+"""Float operators, alone and in the company that rewrites look for, against onnxruntime."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from tests.builder.onnx.graphs import Graph, assert_close_to_onnxruntime, normal_samples, operators
+from tests.builder.support import Array
+
+GENERATOR = np.random.default_rng(7)
+
+
+def values(*shape: int) -> Array:
+    return GENERATOR.normal(0, 1, shape).astype("float32")
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """Parameters of one convolution; `multiplier` filters for each of `groups`."""
+
+    size: tuple[int, int]
+    depth: int
+    groups: int
+    multiplier: int
+    kernel: tuple[int, int]
+    strides: tuple[int, int]
+    dilations: tuple[int, int]
+    padding: str | tuple[int, int, int, int]
+    activation: str | None
+
+    def attributes(self) -> dict[str, Any]:
+        padding = {"auto_pad": self.padding} if isinstance(self.padding, str) else {"pads": self.padding}
+        return {"strides": self.strides, "dilations": self.dilations, "group": self.groups, **padding}
+
+
+@st.composite
+def convolutions(draw: st.DrawFn) -> Convolution:
+    small = st.integers(1, 3)
+    kernel = draw(st.tuples(small, small))
+    pads = st.tuples(*(st.integers(0, extent - 1) for extent in kernel * 2))
+    padding = draw(st.one_of(pads, st.sampled_from(["SAME_UPPER", "SAME_LOWER", "VALID"])))
+    groups = draw(st.sampled_from([1, 1, 2, 3]))
+    return Convolution(
+        size=draw(st.tuples(st.integers(7, 9), st.integers(7, 9))),
+        depth=groups * draw(st.sampled_from([1, 2])),
+        groups=groups,
+        multiplier=draw(small),
+        kernel=kernel,
+        strides=draw(st.tuples(small, small)),
+        # onnxruntime has no dilation where the padding is chosen automatically.
+        dilations=(1, 1) if isinstance(padding, str) else draw(st.sampled_from([(1, 1), (2, 1), (2, 3)])),
+        padding=padding,
+        activation=draw(st.sampled_from([None, "Relu", "Clip"])),
+    )
+
+
+@settings(max_examples=2, phases=[Phase.generate])
+@given(st.lists(convolutions(), min_size=16, max_size=16))
+def test_convolutions(cases: list[Convolution]) -> None:
+    graph, shapes = Graph(), []
+    for case in cases:
+        shapes.append((1, case.depth, *case.size))
+        filters = case.groups * case.multiplier
+        weights = values(filters, case.depth // case.groups, *case.kernel)
+        x = graph.input(shapes[-1])
+        parameters = graph.constant(weights), graph.constant(values(filters))
+        y = graph.node("Conv", x, *parameters, **case.attributes())
+        if case.activation == "Clip":
+            y = graph.node("Clip", y, graph.constant(0.0), graph.constant(6.0))
+        elif case.activation is not None:
+            y = graph.node(case.activation, y)
+        graph.output(y)
+    assert_close_to_onnxruntime(graph.model(), normal_samples(shapes))
+
+
+def convolution_and_normalisation(graph: Graph) -> str:
+    y = graph.node("Conv", graph.input((1, 2, 6, 5)), graph.constant(values(3, 2, 3, 3)), pads=[1, 1, 1, 1])
+    statistics = [graph.constant(v) for v in (values(3), values(3), values(3), np.abs(values(3)) + 0.1)]
+    return graph.node("Relu", graph.node("BatchNormalization", y, *statistics, epsilon=1e-3))
+
+
+def gemm_with_factors(graph: Graph) -> str:
+    inputs = graph.input((2, 7)), graph.constant(values(7, 4)), graph.constant(values(4))
+    return graph.node("Gemm", *inputs, alpha=0.5, beta=-2.0)
+
+
+def flattened_convolution(graph: Graph) -> str:
+    y = graph.node("Conv", graph.input((1, 2, 6, 5)), graph.constant(values(3, 2, 3, 3)))
+    parameters = graph.constant(values(36, 4)), graph.constant(values(4))
+    return graph.node("Gemm", graph.node("Flatten", y), *parameters)
+
+
+def matrix_of_rows(graph: Graph) -> str:
+    y = graph.node("MatMul", graph.input((2, 3, 5)), graph.constant(values(5, 4)))
+    return graph.node("Sigmoid", graph.node("Add", y, graph.constant(values(4))))
+
+
+def residual(graph: Graph) -> str:
+    x = graph.input((1, 4, 5, 5))
+    y = graph.node("Conv", x, graph.constant(values(4, 4, 3, 3)), pads=[1, 1, 1, 1])
+    return graph.node("Relu", graph.node("Add", x, y))
+
+
+def shared_convolution(graph: Graph) -> str:
+    """Its result is used with and without the activation, so the two must not become one."""
+    y = graph.node("Conv", graph.input((1, 2, 6, 5)), graph.constant(values(3, 2, 3, 3)))
+    return graph.node("Add", graph.node("Relu", y), y)
+
+
+def convolution_of_a_row(graph: Graph) -> str:
+    y = graph.node("Conv", graph.input((1, 3, 20)), graph.constant(values(4, 3, 5)), strides=[2], pads=[2, 1])
+    return graph.node("GlobalAveragePool", y)
+
+
+def joined_branches(graph: Graph) -> str:
+    x = graph.input((1, 2, 6, 6))
+    branches = [graph.node("Conv", x, graph.constant(values(n, 2, 1, 1))) for n in (3, 2)]
+    joined = graph.node("Concat", *branches, axis=1)
+    return graph.node("MaxPool", joined, kernel_shape=[2, 2], strides=[2, 2])
+
+
+def pooled_with_padding(graph: Graph) -> str:
+    window: dict[str, Any] = {"kernel_shape": [3, 2], "strides": [2, 2], "pads": [1, 0, 1, 1]}
+    x = graph.input((1, 2, 7, 6))
+    plain = graph.node("AveragePool", x, **window)
+    return graph.node("Add", plain, graph.node("AveragePool", x, count_include_pad=1, **window))
+
+
+def softmax_of_an_inner_axis(graph: Graph) -> str:
+    return graph.node("Softmax", graph.input((2, 3, 4)), axis=1)
+
+
+CASES: dict[Callable[[Graph], str], tuple[list[tuple[int, ...]], list[str]]] = {
+    convolution_and_normalisation: ([(1, 2, 6, 5)], ["relax.permute_dims", "conv2d", "relax.permute_dims"]),
+    gemm_with_factors: ([(2, 7)], ["relax.multiply", "fully_connected"]),
+    flattened_convolution: (
+        [(1, 2, 6, 5)],
+        ["relax.permute_dims", "conv2d", "relax.reshape", "fully_connected"],
+    ),
+    matrix_of_rows: ([(2, 3, 5)], ["relax.reshape", "fully_connected", "relax.sigmoid", "relax.reshape"]),
+    residual: (
+        [(1, 4, 5, 5)],
+        ["relax.permute_dims", "conv2d", "relax.permute_dims", "relax.add", "relax.nn.relu"],
+    ),
+    shared_convolution: (
+        [(1, 2, 6, 5)],
+        ["relax.permute_dims", "conv2d", "relax.nn.relu", "relax.add", "relax.permute_dims"],
+    ),
+    convolution_of_a_row: (
+        [(1, 3, 20)],
+        [
+            "relax.reshape",
+            "relax.permute_dims",
+            "conv2d",
+            "relax.permute_dims",
+            "relax.reshape",
+            "relax.mean",
+        ],
+    ),
+    joined_branches: (
+        [(1, 2, 6, 6)],
+        ["relax.permute_dims", "conv2d", "conv2d", "relax.concat", "max_pool2d", "relax.permute_dims"],
+    ),
+    pooled_with_padding: (
+        [(1, 2, 7, 6)],
+        ["relax.permute_dims", "average_pool2d", "relax.permute_dims", "relax.nn.avg_pool2d", "relax.add"],
+    ),
+    softmax_of_an_inner_axis: ([(2, 3, 4)], ["relax.nn.softmax"]),
+}
+"""A model, the shapes of its inputs, and what it becomes."""
+
+
+@pytest.mark.parametrize("make", CASES, ids=lambda make: str(make.__name__))
+def test_company_of_operators(make: Callable[[Graph], str]) -> None:
+    shapes, expected = CASES[make]
+    graph = Graph()
+    graph.output(make(graph))
+    assert operators(graph.model()) == expected
+    assert_close_to_onnxruntime(graph.model(), normal_samples(shapes))
