@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
@@ -111,6 +112,11 @@ def _check_tensor(tensor: Any, file: str) -> None:
         )
     if any(size < 0 for size in tensor.dims) or math.prod(tensor.dims) > MAXIMUM_ELEMENTS:
         raise _damaged(file, f"tensor {tensor.name!r} has the shape {list(tensor.dims)}")
+    dtype = dtype_name(tensor.data_type)
+    size = math.prod(tensor.dims) * np.dtype(dtype).itemsize if dtype.islower() else len(tensor.raw_data)
+    if tensor.raw_data and len(tensor.raw_data) != size:
+        found = f"{len(tensor.raw_data)} bytes of data"
+        raise _damaged(file, f"tensor {tensor.name!r} has {found}, its shape needs {size}")
 
 
 def _check_order(graph: Any, file: str) -> None:

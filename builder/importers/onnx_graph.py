@@ -148,7 +148,7 @@ def _check_operator(node: Any) -> None:
     if node.domain not in DOMAINS or node.op_type not in _get_convert_map():
         domain = f" of domain {node.domain!r}" if node.domain not in DOMAINS else ""
         raise Unsupported(
-            f"the operator{domain} is not supported",
+            f"the operator{domain} is unknown",
             hint="docs/models.md lists the ONNX operators that are; replace this one by several simpler ones",
         )
 

@@ -7,7 +7,7 @@ rules those that are left are the ones that a model really asks for.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,7 +39,19 @@ BINARY = (
     "rune.add",
     *(f"relax.{name}" for name in ("add", "subtract", "multiply", "divide", "maximum", "minimum", "power")),
 )
+ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
+    "relax.add": np.add,
+    "relax.subtract": np.subtract,
+    "relax.multiply": np.multiply,
+    "relax.divide": np.divide,
+}
 RESHAPES = ("relax.reshape", "relax.expand_dims", "relax.squeeze", "relax.flatten", "relax.nn.batch_flatten")
+
+
+def is_fixed(rewriter: Rewriter, value: Any) -> bool:
+    """Whether a value is known when building, maybe in quantised form."""
+    dequantized = rewriter.producer(value, "relax.dequantize")
+    return is_constant(value) or (dequantized is not None and is_constant(dequantized.args[0]))
 
 
 def reshape(rewriter: Rewriter, value: Any, shape: Sequence[int]) -> Any:
@@ -65,11 +77,12 @@ def one_kind_of_reshape(rewriter: Rewriter, call: Any) -> Any:
     """All operators that change the shape only are `reshape`; two are one, and one without effect is none."""
     if not is_call(call, *RESHAPES):
         return None
-    source = call.args[0]
+    source, shape = call.args[0], shape_of(call)
+    if shape_of(source) == shape:
+        return source
     before = rewriter.producer(source, "relax.reshape")
     if before is not None:
         source = before.args[0]
-    shape = shape_of(call)
     if shape_of(source) == shape:
         return source
     plain = before is None and call.op.name == "relax.reshape"
@@ -101,14 +114,50 @@ def merge_transposes(rewriter: Rewriter, call: Any) -> Any:
     return reshape(rewriter, source, [shape[axis] for axis in axes]) if moved == sorted(moved) else None
 
 
-def transpose_after_unary(rewriter: Rewriter, call: Any) -> Any:
+def fold_arithmetic(rewriter: Rewriter, call: Any) -> Any:
+    """Of two constants, such as a bias and its factor."""
+    if not is_call(call, *ARITHMETIC) or not all(is_constant(argument) for argument in call.args):
+        return None
+    a, b = (constant_value(argument) for argument in call.args)
+    return constant(ARITHMETIC[call.op.name](a, b)) if a.dtype == b.dtype == np.float32 else None
+
+
+def movement_after_unary(rewriter: Rewriter, call: Any) -> Any:
     if not is_call(call, *UNARY):
         return None
-    before = rewriter.producer(call.args[0], "relax.permute_dims")
+    before = rewriter.producer(call.args[0], *MOVEMENT)
     if before is None:
         return None
     moved = rewriter.emit(_rebuilt(call, [before.args[0], *call.args[1:]], shape_of(before.args[0])))
+    if before.op.name == "relax.reshape":
+        return reshape(rewriter, moved, shape_of(before))
     return permute(rewriter, moved, axes_of(before))
+
+
+def reshape_after_binary(rewriter: Rewriter, call: Any) -> Any:
+    """op(reshape(a), b) is reshape(op(a, b')) for constants b, if only dimensions of size one come or go."""
+    if not is_call(call, *BINARY):
+        return None
+    for position in (0, 1):
+        before, other = rewriter.producer(call.args[position], "relax.reshape"), call.args[1 - position]
+        if before is None or not is_fixed(rewriter, other) or shape_of(before) != shape_of(call):
+            continue
+        shape = _with_other_ones(shape_of(other), shape_of(call), shape_of(before.args[0]))
+        if shape is not None:
+            arguments = [before.args[0], reshape(rewriter, other, shape)]
+            source_shape = shape_of(before.args[0])
+            moved = rewriter.emit(_rebuilt(call, arguments[:: 1 if position == 0 else -1], source_shape))
+            return reshape(rewriter, moved, shape_of(call))
+    return None
+
+
+def _with_other_ones(shape: Sequence[int], result: Sequence[int], source: Sequence[int]) -> list[int] | None:
+    """The shape that broadcasts to `source` as `shape` to `result`; None unless these differ by ones only."""
+    if [size for size in result if size != 1] != [size for size in source if size != 1]:
+        return None
+    full = (1,) * (len(result) - len(shape)) + tuple(shape)
+    sizes = iter([own for own, size in zip(full, result, strict=True) if size != 1])
+    return [1 if size == 1 else next(sizes) for size in source]
 
 
 def transpose_after_binary(rewriter: Rewriter, call: Any) -> Any:
@@ -138,8 +187,7 @@ def _against(rewriter: Rewriter, argument: Any, before: Any, axes: tuple[int, ..
     shape = shape_of(argument)
     if math.prod(shape) == 1:
         return argument
-    dequantized = rewriter.producer(argument, "relax.dequantize")
-    if not is_constant(argument) and not (dequantized is not None and is_constant(dequantized.args[0])):
+    if not is_fixed(rewriter, argument):
         return None
     full = (1,) * (len(axes) - len(shape)) + shape
     return permute(rewriter, reshape(rewriter, argument, full), inverse(axes))
@@ -177,8 +225,10 @@ def transpose_weights_instead(rewriter: Rewriter, call: Any) -> Any:
 MOVEMENT_RULES = (
     one_kind_of_reshape,
     fold_constants,
+    fold_arithmetic,
     merge_transposes,
-    transpose_after_unary,
+    movement_after_unary,
+    reshape_after_binary,
     transpose_after_binary,
     transpose_after_concatenation,
     transpose_weights_instead,

@@ -17,8 +17,8 @@ from builder.fixed_point import ACTIVATION_BOUNDS
 from builder.operators import by_name
 from builder.operators.base import constant, constant_value, dtype_of, is_constant, shape_of
 from builder.operators.quantize import float32_bits
-from builder.passes.movement import permute, reshape
-from builder.passes.quantization import bounds_of, dequantized
+from builder.passes.movement import is_fixed, permute, reshape
+from builder.passes.quantization import bounds_of
 from builder.passes.rewriting import Rewriter, is_call
 from builder.window import Window
 
@@ -99,7 +99,7 @@ def whole_fully_connected(rewriter: Rewriter, call: Any) -> Any:
     if not is_call(call, "relax.matmul") or dtype_of(call) != "float32":
         return None
     x, weights = call.args
-    if len(shape_of(weights)) != 2 or not _is_fixed(rewriter, weights) or min(shape_of(weights)) < 1:
+    if len(shape_of(weights)) != 2 or not is_fixed(rewriter, weights) or min(shape_of(weights)) < 1:
         return None
     depth, units = shape_of(weights)
     rows = math.prod(shape_of(x)) // depth
@@ -138,6 +138,23 @@ def batch_normalization(rewriter: Rewriter, expression: Any) -> Any:
     )
     scaled = rewriter.emit(relax.op.multiply(call.args[0], scale_constant))
     return rewriter.emit(relax.op.add(scaled, offset))
+
+
+def rows_after_arithmetic(rewriter: Rewriter, call: Any) -> Any:
+    """A constant per channel meets the rows that a fully connected layer computes, before a reshape."""
+    if not is_call(call, "relax.add", "relax.multiply"):
+        return None
+    for value, other in (call.args, reversed(call.args)):
+        shaped = rewriter.producer(value, "relax.reshape")
+        rows = rewriter.producer(shaped.args[0], "rune.fully_connected") if shaped is not None else None
+        per_channel = math.prod(shape_of(other)) == (shape_of(other) or (0,))[-1]
+        if rows is None or not per_channel or not is_fixed(rewriter, other):
+            continue
+        if shape_of(call) == shape_of(shaped) and shape_of(rows)[-1] == shape_of(shaped)[-1]:
+            flat = reshape(rewriter, other, shape_of(other)[-1:])
+            make = relax.op.add if call.op.name == "relax.add" else relax.op.multiply
+            return reshape(rewriter, rewriter.emit(make(shaped.args[0], flat)), shape_of(call))
+    return None
 
 
 def add_is_bias(rewriter: Rewriter, call: Any) -> Any:
@@ -191,6 +208,7 @@ WHOLE_OPERATOR_RULES = (
     whole_fully_connected,
     whole_softmax,
     batch_normalization,
+    rows_after_arithmetic,
     add_is_bias,
     multiply_is_scale,
     activation_inside,
@@ -231,12 +249,6 @@ def _pooled(rewriter: Rewriter, name: str, image: Any, shape: Sequence[int], win
     return permute(rewriter, y, TO_CHANNELS_FIRST)
 
 
-def _is_fixed(rewriter: Rewriter, value: Any) -> bool:
-    """Whether a value is known when building, maybe in quantised form."""
-    found = dequantized(rewriter, value)
-    return is_constant(value) or (found is not None and is_constant(found[0]))
-
-
 def _sum_and_constant(rewriter: Rewriter, call: Any, operator: str) -> tuple[Any, Any] | None:
     """The weighted sum without activation, and the constant per channel, that a binary operator joins."""
     if not is_call(call, operator):
@@ -252,7 +264,7 @@ def _sum_and_constant(rewriter: Rewriter, call: Any, operator: str) -> tuple[Any
         if (
             per_channel
             and len(shape) <= len(shape_of(found))
-            and _is_fixed(rewriter, other)
+            and is_fixed(rewriter, other)
             and rewriter.exclusive(value)
         ):
             return found, other
