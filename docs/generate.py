@@ -25,12 +25,14 @@ WIDTH = 100
 
 def commands() -> str:
     """The page with the help of every command."""
-    parts = ["# Commands", NOTICE, "```text\n" + _help(application, "rune") + "```"]
-    context = click.Context(application, info_name="rune")
+    # The settings are those of a real call; click keeps what the first call of a command made of them.
+    settings = {**application.context_settings, "terminal_width": WIDTH}
+    context = click.Context(application, info_name="rune", **settings)
+    parts = ["# Commands", NOTICE, _help(context)]
     for name in COMMANDS:
         command = application.get_command(context, name)
         assert command is not None
-        parts += [f"## rune {name}", "```text\n" + _help(command, f"rune {name}") + "```"]
+        parts += [f"## rune {name}", _help(click.Context(command, context, name))]
     return "\n\n".join(parts) + "\n"
 
 
@@ -44,9 +46,8 @@ def proc_blocks() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _help(command: click.Command, name: str) -> str:
-    context = click.Context(command, info_name=name, terminal_width=WIDTH, max_content_width=WIDTH)
-    return command.get_help(context).rstrip() + "\n"
+def _help(context: click.Context) -> str:
+    return f"```text\n{context.get_help().rstrip()}\n```"
 
 
 def _block(block: Block) -> str:
