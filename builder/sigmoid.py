@@ -1,7 +1,7 @@
 """The logistic function and the hyperbolic tangent of 16-bit fixed point, by one table with interpolation.
 
-Source: Logistic and Tanh of int16 in tensorflow/lite/kernels/internal/reference/integer_ops/{logistic,tanh}.h;
-`kernels/sigmoid.h` reads the table.
+Source: Logistic and Tanh of int16 in logistic.h and tanh.h of
+tensorflow/lite/kernels/internal/reference/integer_ops; `kernels/sigmoid.h` reads the table.
 """
 
 from __future__ import annotations

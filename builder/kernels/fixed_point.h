@@ -23,6 +23,11 @@ RUNE_INLINE int32_t rune_rounding_shift_right(int32_t value, int32_t exponent) {
   return (value >> exponent) + (remainder > threshold);
 }
 
+/* round(value / 2^exponent), ties towards plus infinity; 1 <= exponent <= 31. */
+RUNE_INLINE int32_t rune_half_up_shift_right(int32_t value, int32_t exponent) {
+  return (value + (1 << (exponent - 1))) >> exponent;
+}
+
 /* sum / count, ties away from zero; count > 0. */
 RUNE_INLINE int32_t rune_divide_half_away(int32_t sum, int32_t count) {
   return sum > 0 ? (sum + count / 2) / count : (sum - count / 2) / count;
