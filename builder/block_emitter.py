@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -29,14 +30,14 @@ class RelaxEmitter:
 
             return te.compute(tensors[0].shape, element, name=name)
 
-        return self._emit(self._builder.call_te(compute, *inputs, primfunc_name_hint=name), name)
+        return self._emit(self._builder.call_te(compute, *inputs, primfunc_name_hint=_function(name)), name)
 
     def kernel(
         self, body: Callable[..., None], inputs: Sequence[Any], outputs: Sequence[TensorType], name: str
     ) -> Sequence[Any]:
         buffers = [(f"x{k}", shape_of(value), dtype_of(value)) for k, value in enumerate(inputs)]
         buffers += [(f"y{k}", block_shape(kind), kind.element.dtype) for k, kind in enumerate(outputs)]
-        function = self._builder.add_func(tir.kernel(buffers, body), name)
+        function = self._builder.add_func(tir.kernel(buffers, body), _function(name))
         return self._results(relax.call_tir(function, list(inputs), _types(outputs)), outputs, name)
 
     def c_function(
@@ -50,6 +51,11 @@ class RelaxEmitter:
         if len(outputs) == 1:
             return [results]
         return [self._emit(relax.TupleGetItem(results, k), f"{name}_{k}") for k in range(len(outputs))]
+
+
+def _function(name: str) -> str:
+    """What the kernel is called in C, where a bare name could be a word of the language."""
+    return "block_" + re.sub(r"\W", "_", name, flags=re.ASCII)
 
 
 def block_shape(kind: TensorType) -> tuple[int, ...]:

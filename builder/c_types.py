@@ -1,4 +1,8 @@
-"""The C type of each dtype that a container can hold."""
+"""What generated C and Python agree on: the type of each dtype that a container can hold, and failures."""
+
+from __future__ import annotations
+
+from container.abi import Failure
 
 C_TYPES = {
     "int8": "int8_t",
@@ -13,3 +17,5 @@ C_TYPES = {
     "float64": "double",
     "bool": "bool",
 }
+
+FAILURE_DEFINITIONS = tuple(f"#define RUNE_FAILURE_{failure.name} {int(failure)}" for failure in Failure)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from builder.c_types import C_TYPES
+from builder.c_types import C_TYPES, FAILURE_DEFINITIONS
 from builder.codegen import CFunction
 from builder.plan import Lifetime, Placement, high_water, place
 from builder.program import Operand, Program, State, Step, Tensor
@@ -86,7 +86,8 @@ class _Emitter:
         actions = self._actions()
         lifetimes = self._lifetimes(actions)
         placement = place(lifetimes, self._alignment)
-        lines = [f'#include "{header}"' for header in KERNEL_HEADERS]
+        lines = list(FAILURE_DEFINITIONS)
+        lines += [f'#include "{header}"' for header in KERNEL_HEADERS]
         lines += self._prototypes()
         lines += [_definition(name, dtype, data) for (dtype, data), name in self._constants.items()]
         lines += [function.source for function in self._functions.values()]
@@ -152,7 +153,7 @@ class _Emitter:
         operands = [self._operand(operand) for operand in (*step.arguments, *step.results)]
         operands += [f"(void *)(arena + WORKSPACE_{-key})" for key in workspaces]
         call = f"{step.function}({', '.join(operands)})"
-        code = f"  if ((failure = {call}) != 0) return {error_code(step.stage, 0)} | (failure & 255);"
+        code = f"  if ((failure = {call}) != 0) return {error_code(step.stage, 0)} | rune_failure(failure);"
         keys = (*self._keys(step.arguments), *self._keys(step.results), *workspaces)
         return _Action(step.name, step.stage, code, keys, step.macs)
 

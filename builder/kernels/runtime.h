@@ -30,4 +30,10 @@ RUNE_INLINE int32_t rune_clamp(int32_t value, int32_t low, int32_t high) {
   return value < low ? low : value > high ? high : value;
 }
 
+/* What a kernel returned, as a failure; a number that stands for none counts as RUNE_FAILURE_VALUE.  The builder
+ * defines these names before this file. */
+RUNE_INLINE int32_t rune_failure(int32_t code) {
+  return code >= RUNE_FAILURE_READ && code <= RUNE_FAILURE_VALUE ? code : RUNE_FAILURE_VALUE;
+}
+
 #endif

@@ -14,9 +14,9 @@ from typing import Any
 
 from builder.blocks.base import Block, CSource, Emitter
 from builder.blocks.rules import integer, number
-from builder.c_types import C_TYPES
+from builder.c_types import C_TYPES, FAILURE_DEFINITIONS
 from builder.user_blocks.c_signature import CPort, CSignature, evaluate, macro
-from container.abi import MAXIMUM_MEMORY_BYTES, Failure
+from container.abi import MAXIMUM_MEMORY_BYTES
 from container.manifest import Argument
 from container.tensors import TensorType
 from runefile.signatures import BlockUse, ParameterKind, TypeRuleError
@@ -68,8 +68,7 @@ class CBlock(Block):
 
     def _definitions(self, use: BlockUse) -> list[str]:
         """What the user's text may count on."""
-        lines = ["#include <stdbool.h>", "#include <stdint.h>"]
-        lines += [f"#define RUNE_FAILURE_{failure.name} {int(failure)}" for failure in Failure]
+        lines = ["#include <stdbool.h>", "#include <stdint.h>", *FAILURE_DEFINITIONS]
         values = {macro(name): _literal(value) for name, value in use.arguments.items()}
         values |= {name: str(size) for name, size in self._names(use).items()}
         return lines + [f"#define {name} {value}" for name, value in sorted(values.items())]

@@ -20,7 +20,7 @@ from container.manifest import Argument
 from container.tensors import ElementType
 from runefile.signatures import Parameter, ParameterKind
 
-_COMMENT = re.compile(r"^\s*//\s*rune-(block|summary|argument):\s*(.*?)\s*$", re.MULTILINE)
+_WORDS = ("rune-block", "rune-summary", "rune-argument")
 _BLOCK = re.compile(r"(?P<name>[A-Za-z_]\w*)\s*\((?P<inputs>[^)]*)\)\s*->\s*(?:\((?P<many>.+)\)|(?P<one>.+))")
 _PORT = re.compile(r"\s*(?:(?P<name>[A-Za-z_]\w*)\s*:\s*)?(?P<element>\w+)\s*\[(?P<shape>[^\[\]]*)\]\s*")
 _PORTS = re.compile(rf"{re.sub(r'[?]P<[a-z]+>', '?:', _PORT.pattern)}(?:,|$)")
@@ -35,6 +35,8 @@ _KINDS = {
     "text": ParameterKind.TEXT,
 }
 _EXAMPLE = "// rune-block: mix(a: F32[N], b: F32[N]) -> F32[N]"
+_LONGEST_LINE = 1000
+"""Characters of a comment with a signature."""
 _LONGEST_DIMENSION = 100
 """Characters of a computed dimension."""
 
@@ -70,21 +72,25 @@ def macro(argument: str) -> str:
 def read_signature(text: str, file: str) -> CSignature:
     """The signature in a file's comments.  Raises CompileError with file and line."""
     blocks, summaries, parameters = [], [], []
-    for comment in _COMMENT.finditer(text):
-        line = text.count("\n", 0, comment.start(1)) + 1
-        if comment[1] == "block":
-            blocks.append((comment[2], line))
-        elif comment[1] == "summary":
-            summaries.append(comment[2])
+    for number, line in enumerate(text.split("\n"), 1):
+        word, _, rest = line.strip().removeprefix("//").strip().partition(":")
+        if not line.lstrip().startswith("//") or word not in _WORDS:
+            continue
+        if len(line) > _LONGEST_LINE:
+            raise CompileError(f"{file}:{number}: the line has more than {_LONGEST_LINE} characters")
+        if word == "rune-block":
+            blocks.append((rest.strip(), number))
+        elif word == "rune-summary":
+            summaries.append(rest.strip())
         else:
-            parameters.append(_parameter(comment[2], f"{file}:{line}"))
+            parameters.append(_parameter(rest.strip(), f"{file}:{number}"))
     if len(blocks) != 1:
         raise CompileError(
             f"{file} has {len(blocks) or 'no'} comments `rune-block`, expected one with its signature",
             hint=f"write a line such as {_EXAMPLE}",
         )
-    written, line = blocks[0]
-    return _signature(written, f"{file}:{line}", line, tuple(parameters), " ".join(summaries))
+    written, number = blocks[0]
+    return _signature(written, f"{file}:{number}", number, tuple(parameters), " ".join(summaries))
 
 
 def _signature(

@@ -47,7 +47,7 @@ class _UserBlock(Block):
 
     def __init__(self, file: Path, name: str, block: Block) -> None:
         self._file, self._block = file, block
-        self.name = str(getattr(block, "name", name))
+        self.name = block.name = str(getattr(block, "name", name))
         self.summary = str(getattr(block, "summary", (block.__doc__ or "").strip().partition("\n")[0]))
         self.parameters = tuple(block.parameters)
         if not all(isinstance(parameter, Parameter) for parameter in self.parameters):

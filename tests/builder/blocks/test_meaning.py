@@ -200,7 +200,7 @@ CASES: Mapping[str, tuple[Case, Sequence[Any]]] = {
     "scale doubles": (case("scale", of("float64", 0.1), factor=3), [[0.1 * 3]]),
 }
 
-SCALARS = {
+SCALARS: Mapping[str, tuple[Case, Sequence[Any]]] = {
     "scalars": (case("modulo", np.array(-1, "int8"), modulus=3), [2]),
     "scalar index": (case("label", np.array(1, "int8"), labels=("a", "b")), ["b"]),
     "best of one": (case("most_confident_indices", np.array(1.5, "float32")), [[0]]),
