@@ -202,10 +202,3 @@ def require_moved_dtype(node: Node, *inputs: int) -> None:
     if len(found) != 1 or not found <= DTYPES:
         listed = ", ".join(f"{tensor.name!r} ({tensor.dtype})" for tensor in tensors)
         raise Unsupported(f"its tensors {listed} must have one dtype of {', '.join(sorted(DTYPES))}")
-
-
-def normalised_axis(axis: int, rank: int) -> int:
-    """An axis counted from the front.  Raises Unsupported when it is out of range."""
-    if not -rank <= axis < rank:
-        raise Unsupported(f"axis {axis} of a tensor with {rank} dimensions")
-    return axis % rank

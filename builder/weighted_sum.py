@@ -186,7 +186,7 @@ class WeightedSum(Operator):
         attributes = self.geometry(node, options)
         activation = fused_activation(options)
         channels = weights.shape[self.channel_axis]
-        bias = bias_constant(node, 2, channels, accumulator_dtypes(dtypes[0]))
+        bias = bias_constant(node, 2, channels, self.accumulator_dtypes(dtypes[0]))
         arguments = [x, constant(weights), bias]
         if dtypes[0] == "float32":
             attributes["activation"] = activation
@@ -198,6 +198,13 @@ class WeightedSum(Operator):
         attributes.update(output_attributes(node, activation))
         multipliers = accumulator_multipliers(node, channels)
         return self.integer(arguments, multipliers, attributes, shape)
+
+    def accumulator_dtypes(self, dtype: str) -> tuple[str, ...]:
+        """What dtypes the bias may have, and so the sums, for activations of `dtype`.
+
+        For int16 the file chooses; sums without a bias are kept in 32 bits, as in TensorFlow Lite Micro.
+        """
+        return {"int16": ("int32", "int64"), "float32": ("float32",)}.get(dtype, ("int32",))
 
     def is_asymmetric(self, node: Node, options: Any) -> bool:
         """Whether a hybrid's input gets a zero point: in convolutions where weights are per channel."""
@@ -237,11 +244,3 @@ class WeightedSum(Operator):
             for name, argument in zip(names, call.args, strict=False)
         ]
         return Kernel(tir.kernel([*buffers, ("y", shape_of(call), dtype_of(call))], body), call.args)
-
-
-def accumulator_dtypes(dtype: str) -> tuple[str, ...]:
-    """What dtypes the bias may have, and so the sums: for int16 the file chooses.
-
-    int16 sums without a bias are kept in 32 bits, as TensorFlow Lite Micro keeps them.
-    """
-    return {"int16": ("int32", "int64"), "float32": ("float32",)}.get(dtype, ("int32",))

@@ -165,6 +165,15 @@ class Operator(ABC):
         """The kernel of one call.  An operator that only rewrites to others has none."""
         raise Unsupported(f"`{call.op.name}` has no kernel for profile {profile}")
 
+    def evaluate(
+        self, call: Any, values: Sequence[np.ndarray[Any, Any]]
+    ) -> np.ndarray[Any, Any] | None:
+        """What the kernels compute of constant arguments, to the bit; None where only they can tell.
+
+        An element-wise operator may be given arguments of other shapes than the call's.
+        """
+        return None
+
     def macs(self, call: Any) -> int:
         """Multiply-accumulates of one call; 0 where the notion makes no sense."""
         return 0
@@ -226,6 +235,18 @@ def shape_of(expression: Any) -> tuple[int, ...]:
 
 def dtype_of(expression: Any) -> str:
     return str(expression.ty.dtype)
+
+
+def normalised_axis(axis: int, rank: int) -> int:
+    """An axis counted from the front.  Raises Unsupported when it is out of range."""
+    if not -rank <= axis < rank:
+        raise Unsupported(f"axis {axis} of a tensor with {rank} dimensions")
+    return axis % rank
+
+
+def normalised_axes(axes: Sequence[int], rank: int) -> list[int]:
+    """Axes counted from the front, each once, in order.  Raises Unsupported when one is out of range."""
+    return sorted({normalised_axis(axis, rank) for axis in axes})
 
 
 def per_tensor(tensor: Tensor) -> tuple[float, int]:

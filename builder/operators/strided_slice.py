@@ -15,9 +15,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from builder.data_movement import Box, Copy, Movement, normalised_axis, require_moved_dtype, view
-from builder.operators.base import Node, Operator, Unsupported, shape_of
-from builder.operators.mean import normalised_axes
+from builder.data_movement import Box, Copy, Movement, require_moved_dtype, view
+from builder.operators.base import (
+    Node,
+    Operator,
+    Unsupported,
+    normalised_axes,
+    normalised_axis,
+    shape_of,
+)
 
 
 @dataclass(frozen=True)

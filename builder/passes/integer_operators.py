@@ -122,7 +122,7 @@ def _average_pool2d(rewriter: Rewriter, call: Any, target: Affine) -> Any:
         return None
     mean = rescaled_mean(_pair(source[1]), _pair(target), height * width)
     return by_name()["rune.mean"].call(
-        [source[0]], {"axes": "1,2", **mean, **ROUNDING}, shape_of(call), "int8"
+        [source[0]], {"axes": [1, 2], **mean, **ROUNDING}, shape_of(call), "int8"
     )
 
 
