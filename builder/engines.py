@@ -61,10 +61,10 @@ class TFLiteMicro:
     def run(self, model: bytes, samples: Sequence[Sequence[Array]]) -> list[list[Array]]:
         from tflite_micro import runtime
 
-        interpreter = runtime.Interpreter.from_bytes(model, arena_size=64 << 20)
         results = []
         for inputs in samples:
-            interpreter.reset()
+            # A new one each time: its `reset` gives resource variables not what CALL_ONCE gave them.
+            interpreter = runtime.Interpreter.from_bytes(model, arena_size=64 << 20)
             for position, value in enumerate(inputs):
                 interpreter.set_input(value, position)
             interpreter.invoke()

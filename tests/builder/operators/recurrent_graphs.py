@@ -23,7 +23,7 @@ def add_svdf(graph: Graph, generator: np.random.Generator, state: str) -> Shape:
         x_scale, features, times = _random_scales(generator, 3)
         between = _float32(x_scale * features * generator.uniform(5, 40) / (1 if state == "int8" else 200))
         y_scale = _float32(between * times * generator.uniform(100, 2000) * (1 if state == "int8" else 50))
-        bias = _float32(np.float32(between) * np.float32(times))
+        bias = float(np.float32(between) * np.float32(times))
         zeros = generator.integers(-128, 128, 3)
         scales = [x_scale, features, times, bias, between, y_scale]
         offsets = [int(zeros[0]), 0, 0, 0, int(zeros[1]) if state == "int8" else 0, int(zeros[2])]
