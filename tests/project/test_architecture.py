@@ -6,7 +6,9 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -69,3 +71,20 @@ def test_code_does_not_know_where_it_was_written() -> None:
     machine = re.compile(r"/(?:home|root|work|tmp)/\w+")
     files = [*SOURCES, *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.py"), ROOT / "tasks.py"]
     assert [in_project(path) for path in files if machine.search(path.read_text())] == []
+
+
+def test_every_package_that_is_imported_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    requirements = [*project["dependencies"], *project["optional-dependencies"]["golden"]]
+    declared = {re.split(r"[<>=~!\[ ]", requirement)[0].lower() for requirement in requirements}
+    distributions = metadata.packages_distributions()
+    foreign = {name for path in SOURCES for name in imports(path)} - {*sys.stdlib_module_names, *PACKAGES}
+    # The older engine of golden vectors, which needs another Python than we do, is used where it is found.
+    undeclared = {
+        name
+        for name in foreign - {"tflite_runtime"}
+        if declared.isdisjoint(
+            distribution.lower().replace("_", "-") for distribution in distributions.get(name, [name])
+        )
+    }
+    assert undeclared == set()
