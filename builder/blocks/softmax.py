@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from builder.blocks.base import Array, Block, Emitter, NoReference
+from builder.blocks.base import Array, Block, Emitter
 from builder.blocks.rules import only_input, per_tensor
 from container.tensors import ElementType, Quantization, TensorType
 from runefile.signatures import BlockUse, TypeRuleError
@@ -56,8 +56,43 @@ class Softmax(Block):
         self, inputs: Sequence[Array], use: BlockUse, outputs: Sequence[TensorType]
     ) -> Sequence[Array]:
         (x,) = inputs
-        if x.dtype != np.float32:
-            raise NoReference("int8 softmax has no reference in NumPy")
+        parameters = per_tensor(use.inputs[0].quantization)
+        if parameters is not None:
+            rows = [
+                _fixed_point(row.tolist(), parameters[0]) for row in np.atleast_1d(x).reshape(-1, _depth(x))
+            ]
+            return [np.array(rows, np.int8).reshape(x.shape)]
         with np.errstate(invalid="ignore"):
             powers = np.exp(x.astype(np.float64) - x.max(axis=-1, keepdims=True))
         return [(powers / powers.sum(axis=-1, keepdims=True)).astype(np.float32)]
+
+
+def _depth(values: Array) -> int:
+    return values.shape[-1] if values.shape else 1
+
+
+def _fixed_point(row: Sequence[int], scale: float) -> list[int]:
+    """The softmax of one row of int8, in the steps of `builder/kernels/softmax.h`."""
+    from builder.fixed_point import rounding_shift_right as shift_right
+    from builder.fixed_point import saturating_doubling_high_multiply as multiply_high
+    from builder.operators.softmax import exponential_table
+
+    table = exponential_table(1.0, scale).tolist()
+    exponentials = [table[max(row) - value] for value in row]
+    total = sum(shift_right(exponential, 12) for exponential in exponentials)
+    headroom = 32 - total.bit_length()
+    reciprocal = _reciprocal((total << headroom) - (1 << 31))
+    products = (multiply_high(reciprocal, exponential) for exponential in exponentials)
+    return [min(max(shift_right(product, 35 - headroom) - 128, -128), 127) for product in products]
+
+
+def _reciprocal(x: int) -> int:
+    """1 / (1 + x) for x in [0, 1), both with 31 fractional bits, by three Newton steps."""
+    from builder.fixed_point import saturating_doubling_high_multiply as multiply_high
+
+    half_denominator = (x + (1 << 31)) // 2
+    estimate = 1515870810 + multiply_high(half_denominator, -1010580540)
+    for _ in range(3):
+        error = (1 << 29) - multiply_high(half_denominator, estimate)
+        estimate += multiply_high(estimate, error) * 4
+    return min(estimate * 2, (1 << 31) - 1)

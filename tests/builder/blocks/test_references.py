@@ -177,3 +177,26 @@ def test_other_blocks(cases: list[Case]) -> None:
 @given(values(("float32",)).map(lambda x: np.nan_to_num(x, posinf=50, neginf=-50).clip(-1e4, 1e4)))
 def test_softmax(x: Array) -> None:
     check([case("softmax", x)], tolerance=1e-6)
+
+
+@EXAMPLES
+@given(
+    st.lists(
+        st.builds(
+            lambda x, scale: case("softmax", x, types=[tensor("i8", *x.shape, scale=scale)]),
+            values(("int8",)),
+            st.floats(0.001, 2),
+        ),
+        min_size=20,
+        max_size=20,
+    )
+)
+def test_softmax_of_int8(cases: list[Case]) -> None:
+    check(cases)
+    for each in cases:
+        (kind,) = each.use.inputs
+        assert kind.quantization is not None
+        real = each.inputs[0] * kind.quantization.scale[0]
+        powers = np.exp(real - real.max(axis=-1, keepdims=True) if real.ndim else 0 * real)
+        exact = powers / (powers.sum(axis=-1, keepdims=True) if real.ndim else powers)
+        assert np.abs(each.reference[0] - np.minimum(256 * exact - 128, 127)).max() <= 1.01

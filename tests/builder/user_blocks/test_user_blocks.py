@@ -18,7 +18,8 @@ from builder.catalog import CATALOG
 from builder.user_blocks import MAXIMUM_BYTES
 from builder.user_blocks.c_signature import read_signature
 from container.errors import CompileError
-from tests.builder.blocks.cases import case, check, run_cases, tensor
+from tests.builder.blocks.cases import case, check, pipeline_of, run_cases, tensor
+from tests.builder.support import container_of, run_container
 from tests.rune.commands import printed
 from tests.rune.commands import rune as run_rune
 from tests.snapshots import assert_snapshot
@@ -268,6 +269,21 @@ def test_c_block_of_every_type_with_mathematics(tmp_path: Path) -> None:
     cases = [case(CATALOG.load(tmp_path / name), np.array([4, 9]), types=[tensor(name, 2)]) for name in names]
     for results in run_cases(cases).values():
         assert [value.tolist() for (value,) in results] == [[2, 3]] * len(names)
+
+
+def test_c_block_with_state(tmp_path: Path) -> None:
+    """The running sum of all samples so far."""
+    text = """
+        // rune-block: total(x: I32[1]) -> I32[1]
+        static int32_t sum;
+        int32_t total(const int32_t *x, int32_t *y) { *y = sum += *x; return 0; }
+    """
+    block = CATALOG.load(written(tmp_path, {"total.c": text}) / "total")
+    container = container_of(pipeline_of([case(block, np.array([0], "int32"))]))
+    for profile in container.modules:
+        samples = [[np.array([value], "int32")] for value in (5, 7, -2)]
+        sums = [outputs[0].tolist() for outputs in run_container(container, profile, samples)]
+        assert sums == [[5], [12], [10]]
 
 
 BROKEN_SIGNATURES = {
