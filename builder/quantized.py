@@ -53,13 +53,13 @@ class Multipliers:
         return [constant(np.array(self.multiplier, "int32")), constant(np.array(self.shift, "int32"))]
 
 
-def accumulator_multipliers(node: Node, channels: int) -> Multipliers:
-    """Multipliers of an operator with input 0 and weights 1."""
+def accumulator_multipliers(node: Node, channels: int, *, symmetric: bool = True) -> Multipliers:
+    """Multipliers of an operator with input 0 and weights 1; asymmetric weights have one scale in all."""
     input_scale, _ = per_tensor(node.input(0))
     output_scale, _ = per_tensor(node.output())
-    if node.input(1).dtype == "uint8":
-        return Multipliers.of_scales(input_scale, (per_tensor(node.input(1))[0],) * channels, output_scale)
-    return Multipliers.of_scales(input_scale, per_channel(node.input(1), channels), output_scale)
+    weights = node.input(1)
+    scales = per_channel(weights, channels) if symmetric else (per_tensor(weights)[0],) * channels
+    return Multipliers.of_scales(input_scale, scales, output_scale)
 
 
 def output_attributes(node: Node, activation: str) -> dict[str, int | str]:

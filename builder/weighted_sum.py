@@ -106,9 +106,16 @@ class IntegerArithmetic(Arithmetic):
         self.start = bias[channel]
 
     def dot(self, x: Any, w: Any, count: Any) -> Any:
-        offsets = {"int8": (self._x_offset,), "uint8": (self._x_offset, self._w_offset)}
-        function = _DOTS[self._dtype, self.accumulator]
-        return tir.call(self.accumulator, function, x, w, count, *offsets.get(self._dtype, ()))
+        function, offsets = self._dot_function()
+        return tir.call(self.accumulator, function, x, w, count, *offsets)
+
+    def _dot_function(self) -> tuple[str, tuple[int, ...]]:
+        """The C function of the inner product, and the offsets that it takes."""
+        both = (self._x_offset, self._w_offset)
+        if self._dtype == "int8" and self._w_offset:
+            return "rune_dot_i8_asymmetric", both
+        offsets = {"int8": both[:1], "uint8": both}
+        return _DOTS[self._dtype, self.accumulator], offsets.get(self._dtype, ())
 
     def product(self, x: Any, w: Any) -> Any:
         product = (tir.cast("int32", x) + self._x_offset) * (tir.cast("int32", w) + self._w_offset)
@@ -193,10 +200,11 @@ class WeightedSum(Operator):
             if dtypes[1] == "int8":
                 arguments = self._hybrid(node, arguments, channels, options)
             return self.call(arguments, attributes, shape, dtypes[0])
-        if dtypes[0] == "uint8":
-            attributes["weight_zero"] = per_tensor(node.input(1))[1]
+        weight_zero = self.weight_zero(node)
+        if weight_zero:
+            attributes["weight_zero"] = weight_zero
         attributes.update(output_attributes(node, activation))
-        multipliers = accumulator_multipliers(node, channels)
+        multipliers = accumulator_multipliers(node, channels, symmetric=not weight_zero)
         return self.integer(arguments, multipliers, attributes, shape)
 
     def accumulator_dtypes(self, dtype: str) -> tuple[str, ...]:
@@ -205,6 +213,10 @@ class WeightedSum(Operator):
         For int16 the file chooses; sums without a bias are kept in 32 bits, as in TensorFlow Lite Micro.
         """
         return {"int16": ("int32", "int64"), "float32": ("float32",)}.get(dtype, ("int32",))
+
+    def weight_zero(self, node: Node) -> int:
+        """The zero point of the weights; only those of uint8 may have another than 0."""
+        return per_tensor(node.input(1))[1] if node.input(1).dtype == "uint8" else 0
 
     def is_asymmetric(self, node: Node, options: Any) -> bool:
         """Whether a hybrid's input gets a zero point: in convolutions where weights are per channel."""

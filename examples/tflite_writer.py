@@ -51,8 +51,9 @@ TENSOR_TYPES = {
     "uint64": tflite.TensorType.UINT64,
     "bool": tflite.TensorType.BOOL,
     "resource": tflite.TensorType.RESOURCE,
+    "int4": tflite.TensorType.INT4,
 }
-"""Number of each NumPy dtype in the schema."""
+"""Number of each dtype in the schema, by its NumPy name where NumPy has it."""
 
 OPTION_TABLES = {
     "ADD": "AddOptions",
@@ -111,7 +112,7 @@ class Tensor:
     name: str
     shape: tuple[int, ...]
     dtype: str
-    """NumPy name, a key of `TENSOR_TYPES`."""
+    """A key of `TENSOR_TYPES`."""
     quantization: Quantization | None = None
     data: NDArray[Any] | None = None
     """The value of a constant."""
@@ -164,6 +165,14 @@ class Graph:
         """Add a tensor with a value; its shape and dtype are those of the array."""
         data = np.ascontiguousarray(value)
         return self._add(Tensor(name, data.shape, data.dtype.name, quantization, data))
+
+    def constant_int4(self, name: str, value: ArrayLike, quantization: Quantization | None = None) -> int:
+        """Add a tensor of values from -8 to 7, stored two to a byte, the first in the lower half."""
+        values = np.asarray(value, np.int8)
+        halves = np.zeros((values.size + 1) // 2 * 2, np.uint8)
+        halves[: values.size] = values.reshape(-1) & 15
+        packed = halves[::2] | halves[1::2] << 4
+        return self._add(Tensor(name, values.shape, "int4", quantization, packed))
 
     def operator(
         self, builtin: str, inputs: Sequence[int], outputs: Sequence[int], **options: Option

@@ -24,6 +24,9 @@ FILE_IDENTIFIER = b"TFL3"
 MAXIMUM_ELEMENTS = 1 << 28
 """No tensor of a model for small machines comes near; larger ones are refused as damage."""
 
+PACKED = "INT4"
+"""Constants of this type come two to a byte, the lower half first; they are read as int8."""
+
 _READ_FAULTS = (
     struct.error, IndexError, KeyError, ValueError, TypeError, AttributeError, OverflowError,
     UnicodeDecodeError
@@ -36,7 +39,8 @@ class Tensor:
     index: int
     name: str
     dtype: str
-    """NumPy name, or the schema's own in capitals where NumPy has none (`STRING`, `INT4`)."""
+    """NumPy name, or the schema's own in capitals where NumPy has none (`STRING`); for a constant of INT4
+    `int8`."""
     shape: tuple[int, ...]
     quantization: Quantization | None
     data: np.ndarray[Any, Any] | None
@@ -127,13 +131,16 @@ class _Reader:
         if any(size < 0 for size in shape) or _product(shape) > MAXIMUM_ELEMENTS:
             raise ValueError(f"tensor {index} has the shape {list(shape)}")
         dtype = _dtype_name(raw.Type())
+        data = self._data(index, raw.Buffer(), dtype, shape)
+        if dtype == PACKED and data is not None:
+            dtype = "int8"
         return Tensor(
             index=index,
             name=(raw.Name() or b"").decode("utf-8", "replace"),
             dtype=dtype,
             shape=shape,
             quantization=self._quantization(index, raw.Quantization(), shape, dtype),
-            data=self._data(index, raw.Buffer(), dtype, shape),
+            data=data,
             is_variable=bool(raw.IsVariable()),
         )
 
@@ -158,9 +165,9 @@ class _Reader:
         if not 0 <= buffer < self._model.BuffersLength():
             raise ValueError(f"tensor {index} points at buffer {buffer}")
         raw = self._model.Buffers(buffer)
-        if raw.DataLength() == 0 or not dtype.islower():
+        if raw.DataLength() == 0 or not (dtype.islower() or dtype == PACKED):
             return None
-        values = np.frombuffer(raw.DataAsNumpy().tobytes(), dtype=np.dtype(dtype).newbyteorder("<"))
+        values = _values(raw.DataAsNumpy().tobytes(), dtype, _product(shape))
         if values.size != _product(shape):
             raise ValueError(f"tensor {index} of shape {list(shape)} has {values.size} values")
         values = values.reshape(shape)
@@ -186,6 +193,15 @@ class _Reader:
         if any(not (-1 if optional else 0) <= index < tensors for index in indices):
             raise ValueError(f"tensor numbers {list(indices)} in a graph of {tensors} tensors")
         return indices
+
+
+def _values(data: bytes, dtype: str, count: int) -> np.ndarray[Any, Any]:
+    """The values of a constant in one row; there may be more or fewer than `count`."""
+    if dtype != PACKED:
+        return np.frombuffer(data, dtype=np.dtype(dtype).newbyteorder("<"))
+    pairs = np.frombuffer(data, "int8")
+    values = np.stack([(pairs << 4).astype("int8") >> 4, pairs >> 4], axis=-1).reshape(-1)
+    return values[:count] if len(pairs) == -(-count // 2) else values
 
 
 def _product(shape: tuple[int, ...]) -> int:

@@ -1,8 +1,9 @@
 """Fully connected layer: the input, whatever its rank, is rows of as many values as the weights [units,
 depth] have.
 
-int8: y = clamp(M * (b[o] + sum((x - x_zero) * w)) + y_zero), M per tensor or per unit, rounded twice as in
-TensorFlow Lite Micro (LiteRT's own reference rounds once and differs in the last bit).
+int8: y = clamp(M * (b[o] + sum((x - x_zero) * (w - w_zero))) + y_zero), M per tensor or per unit, rounded
+twice as in TensorFlow Lite Micro (LiteRT's own reference rounds once and differs in the last bit); with M per
+unit w_zero is 0.
 Source: tensorflow/lite/kernels/internal/reference/integer_ops/fully_connected.h.
 float32: y = clamp(b[o] + sum(x * w)); with int8 weights the input is quantised at run time, row by row.
 """
@@ -39,6 +40,12 @@ class FullyConnected(WeightedSum):
         if options.WeightsFormat() != tflite.FullyConnectedOptionsWeightsFormat.DEFAULT:
             raise Unsupported("its weights are shuffled (4x16); export the model without that format")
         return {}
+
+    def weight_zero(self, node: Node) -> int:
+        quantization = node.input(1).quantization
+        if node.input(0).dtype == "int8" and quantization is not None and len(quantization.scale) == 1:
+            return quantization.zero_point[0]
+        return super().weight_zero(node)
 
     def is_asymmetric(self, node: Node, options: Any) -> bool:
         return bool(options.AsymmetricQuantizeInputs())
