@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,15 +26,19 @@ def container_of(pipeline: TypedPipeline) -> Container:
     return Container.parse(build_container(pipeline, golden=NO_GOLDEN))
 
 
-def run_container(container: Container, profile: Profile, samples: Sequence[Sample]) -> list[list[Array]]:
-    """Outputs by port of each sample, inputs by port."""
+def run_container(
+    container: Container, profile: Profile, samples: Sequence[Sample], *, fresh: Collection[int] = ()
+) -> list[list[Array]]:
+    """Outputs by port of each sample, inputs by port; `fresh` has the numbers of those that begin afresh."""
     sources = [s for s in container.manifest.stages if s.kind is StageKind.CAPABILITY]
     kinds: list[TensorType] = [
         kind for s in container.manifest.stages if s.kind is StageKind.OUT for kind in s.input_types
     ]
     results = []
     with Application(container, profile=profile) as application:
-        for sample in samples:
+        for number, sample in enumerate(samples):
+            if number in fresh:
+                application.reset()
             inputs = {
                 stage.name: to_bytes(stage.outputs[0], value)
                 for stage, value in zip(sources, sample, strict=True)

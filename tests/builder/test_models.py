@@ -6,9 +6,12 @@ largest magnitude that the output has over the vectors: engines add up in differ
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -30,6 +33,7 @@ INTEGER = [
     "tflite_micro/hello_world_int8",
     "tflite_micro/micro_speech_quantized",
     "tflite_micro/simple_add_model",
+    "tflite_micro/trained_lstm_int8",
     "tflite_micro/seanet/conv0",
     "tflite_micro/seanet/conv10",
     "tflite_micro/seanet/quantize0",
@@ -54,6 +58,7 @@ FLOAT = [
     "mlperf_tiny/pretrainedResnet",
     "tflite_micro/hello_world_float",
     "tflite_micro/magic_wand_gesture",
+    "tflite_micro/trained_lstm",
     "tinymaix/mnist_valid_f",
     "tinymaix/mnist_resnet_f",
     "tinymaix/cifar10_f",
@@ -64,14 +69,33 @@ FLOAT = [
 ]
 
 
-def golden_vectors(model: Path) -> Iterator[tuple[list[Array], list[Array]]]:
-    """Inputs and expected outputs of each sample: real ones, then random ones."""
+class Vector(NamedTuple):
+    """A golden vector."""
+
+    inputs: list[Array]
+    outputs: list[Array]
+    is_fresh: bool
+    """Whether the model remembers nothing of those before."""
+
+
+@cache
+def streams() -> frozenset[str]:
+    """Files of the models whose real samples, and then random ones, follow each other without a reset."""
+    with shared_path("models/MANIFEST.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    return frozenset(row["file"] for row in rows if "[stateful sequence]" in row["input_kind"])
+
+
+def golden_vectors(model: Path) -> Iterator[Vector]:
+    """Each sample: real ones, then random ones."""
+    is_stream = model.relative_to(shared_path("models")).as_posix() in streams()
     with np.load(model.with_suffix(".golden.npz")) as file:
         arrays = dict(file)
     for prefix in ("", "r"):
         inputs, outputs = ordered(arrays, f"{prefix}in"), ordered(arrays, f"{prefix}out")
         for sample in range(len(inputs[0]) if inputs else 0):
-            yield [values[sample] for values in inputs], [values[sample] for values in outputs]
+            is_fresh = sample == 0 or not is_stream
+            yield Vector([v[sample] for v in inputs], [v[sample] for v in outputs], is_fresh)
 
 
 def ordered(arrays: dict[str, Array], prefix: str) -> list[Array]:
@@ -79,9 +103,14 @@ def ordered(arrays: dict[str, Array], prefix: str) -> list[Array]:
     return [arrays[name] for name in sorted(names, key=lambda name: int(name[len(prefix) :]))]
 
 
-def build(name: str) -> tuple[Container, list[tuple[list[Array], list[Array]]]]:
+def build(name: str) -> tuple[Container, list[Vector]]:
     path = shared_path(f"models/{name}.tflite")
     return container_of(model_pipeline(path.read_bytes())), list(golden_vectors(path))
+
+
+def run(container: Container, profile: Profile, vectors: list[Vector]) -> list[list[Array]]:
+    fresh = {number for number, vector in enumerate(vectors) if vector.is_fresh}
+    return run_container(container, profile, [vector.inputs for vector in vectors], fresh=fresh)
 
 
 @pytest.mark.parametrize("name", INTEGER)
@@ -89,9 +118,9 @@ def test_integer_models_give_the_reference_bytes(name: str) -> None:
     container, vectors = build(name)
     assert len(vectors) >= 4
     for profile in container.modules:
-        results = run_container(container, profile, [inputs for inputs, _ in vectors])
-        for number, (found, (_, expected)) in enumerate(zip(results, vectors, strict=True)):
-            for ours, theirs in zip(found, expected, strict=True):
+        results = run(container, profile, vectors)
+        for number, (found, vector) in enumerate(zip(results, vectors, strict=True)):
+            for ours, theirs in zip(found, vector.outputs, strict=True):
                 assert ours.tobytes() == theirs.tobytes(), f"{profile}, vector {number}"
 
 
@@ -100,9 +129,9 @@ def test_float_models_stay_within_the_tolerance(name: str) -> None:
     container, vectors = build(name)
     assert len(vectors) >= 4
     for profile in container.modules:
-        results = run_container(container, profile, [inputs for inputs, _ in vectors])
-        for output in range(len(vectors[0][1])):
-            expected = np.stack([outputs[output] for _, outputs in vectors])
+        results = run(container, profile, vectors)
+        for output in range(len(vectors[0].outputs)):
+            expected = np.stack([vector.outputs[output] for vector in vectors])
             found = np.stack([outputs[output].reshape(expected.shape[1:]) for outputs in results])
             bound = FLOAT_TOLERANCE * float(np.abs(expected).max())
             np.testing.assert_allclose(found, expected, rtol=0, atol=bound, err_msg=f"{name}, {profile}")
