@@ -181,6 +181,15 @@ def scaled(attributes: Mapping[str, Any], name: str, value: Any) -> Any:
     return tir.call("int32", "rune_multiply", value, *parameters)
 
 
+def factor_by_sign(attributes: Mapping[str, Any], value: Any) -> tuple[Any, Any]:
+    """Multiplier and shift, as TIR, of the factor called `p` where a value is not negative, else of `n`."""
+    multiplier, shift = (
+        tir.select(value >= 0, int(attributes[f"{part}_p"]), int(attributes[f"{part}_n"]))
+        for part in ("multiplier", "shift")
+    )
+    return multiplier, shift
+
+
 def centred(attributes: Mapping[str, Any], name: str, value: Any) -> Any:
     """An element's distance from its zero point, `zero_NAME`, as an int32."""
     return tir.cast("int32", value) - int(attributes[f"zero_{name}"])

@@ -146,3 +146,64 @@ def int16_lut(function: Callable[[float], float], domain: tuple[float, float]) -
         bias = round_half_away((interpolated - round_half_away(middle)) / 2)
         table.append(min(max(sample - bias, -32768), 32767))
     return [*table, min(max(round_half_away(function(high) * to_integer), -32768), 32767)]
+
+
+def multiply(value: int, multiplier: int, shift: int) -> int:
+    """value * multiplier * 2**(shift - 31), rounded twice: what `rune_multiply` computes."""
+    raised = (value << max(shift, 0)) & 0xFFFFFFFF
+    high = saturating_doubling_high_multiply(raised - ((raised & (1 << 31)) << 1), multiplier)
+    return rounding_shift_right(high, max(-shift, 0))
+
+
+def multiply_once(value: int, multiplier: int, shift: int) -> int:
+    """The same, rounded once, ties to even: what `rune_requantize_once` scales by."""
+    fraction = 31 - shift
+    raised = value * multiplier + (1 << (fraction - 1))
+    is_tie = raised & ((1 << fraction) - 1) == 0
+    return (raised >> fraction) & (~1 if is_tie else ~0)
+
+
+def input_radius(integer_bits: int, shift: int) -> int:
+    """The distance from the zero point where an input, scaled by 2**shift, leaves its fixed-point format.
+
+    Source: CalculateInputRadius in tensorflow/lite/kernels/internal/quantization_util.cc.
+    """
+    return math.floor(((1 << integer_bits) - 1) * 2.0 ** (31 - integer_bits - shift))
+
+
+def logistic(value: int, integer_bits: int) -> int:
+    """1 / (1 + exp(-x)) of a fixed-point number with `integer_bits` integer bits; the result has none.
+
+    Source: logistic in gemmlowp's fixedpoint.h.
+    """
+    if value == 0:
+        return 1 << 30
+    exponential = exp_on_negative_values(-abs(value), integer_bits)
+    positive = min(_inverse_of_half_one_plus(exponential) * 2, INT32_MAX)
+    return positive if value > 0 else INT32_MAX - positive
+
+
+def tanh(value: int, integer_bits: int) -> int:
+    """(1 - exp(-2x)) / (1 + exp(-2x)) of a fixed-point number; as `logistic`.
+
+    Source: tanh in gemmlowp's fixedpoint.h.
+    """
+    if value == 0:
+        return 0
+    # The same bits with one more integer bit are twice the number.
+    exponential = exp_on_negative_values(-abs(value), integer_bits + 1)
+    positive = min((_inverse_of_half_one_plus(exponential) - (1 << 29)) * 4, INT32_MAX)
+    return positive if value > 0 else -positive
+
+
+def _inverse_of_half_one_plus(value: int) -> int:
+    """2 / (1 + x) for x in [0, 1] with 31 fractional bits; the result has 29.  As in `rune_reciprocal`."""
+    half_denominator = (value + INT32_MAX + 1) // 2
+    multiply_high = saturating_doubling_high_multiply
+    estimate = round_half_away(48 / 17 * (1 << 29)) + multiply_high(
+        half_denominator, round_half_away(-32 / 17 * (1 << 29))
+    )
+    for _ in range(3):
+        error = (1 << 29) - multiply_high(half_denominator, estimate)
+        estimate += max(min(multiply_high(estimate, error) * 4, INT32_MAX), INT32_MIN)
+    return estimate

@@ -21,6 +21,7 @@ from builder import tir
 from builder.fixed_point import (
     LUT_POINTS,
     exp_on_negative_values,
+    input_radius,
     int16_lut,
     quantize_multiplier,
     saturating_doubling_high_multiply,
@@ -148,7 +149,7 @@ def exponential_table(beta: float, scale: float) -> np.ndarray[Any, Any]:
     multiplier, shift = quantize_multiplier(min(beta * scale * (1 << fraction_bits), (1 << 31) - 1.0))
     if shift < 0:
         raise Unsupported(f"an input scale of {scale} with beta {beta}: too small for fixed point")
-    radius = math.floor(((1 << DIFFERENCE_INTEGER_BITS) - 1) * (1 << fraction_bits) / (1 << shift))
+    radius = input_radius(DIFFERENCE_INTEGER_BITS, shift)
     table = [
         exp_on_negative_values(
             saturating_doubling_high_multiply(-distance << shift, multiplier), DIFFERENCE_INTEGER_BITS

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from container.errors import CompileError
 from container.tensors import Quantization
 from tests.builder.model_runs import assert_equals_tflite_micro, run_ours
-from tests.builder.operators.elementwise import RELU, Case, Operand, assert_equal, binary, graph_of
+from tests.builder.operators.elementwise import RELU, Case, Operand, assert_equal, binary, graph_of, twelve
 
 
 @pytest.mark.parametrize("dtype", ["int8", "int16", "float32"])
 def test_sums_and_products(dtype: str) -> None:
-    assert_equal(binary(("ADD", "SUB", "MUL"), dtype, activation=True))
+    assert_equal(twelve(binary(("ADD", "SUB", "MUL"), dtype, activation=True)))
 
 
 @pytest.mark.parametrize("builtin", ["ADD", "SUB"])
@@ -32,7 +32,7 @@ def test_sums_compute_their_factors_in_double_precision(builtin: str) -> None:
 
 def test_sums_and_products_of_plain_integers_wrap() -> None:
     activated = binary(("SUB", "MUL"), "int32", activation=True)
-    assert_equal(st.one_of(binary(("ADD",), "int32"), activated))
+    assert_equal(twelve(st.one_of(binary(("ADD",), "int32"), activated)))
 
 
 def test_an_activation_that_the_reference_leaves_out_is_refused() -> None:

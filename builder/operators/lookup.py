@@ -1,0 +1,51 @@
+"""A function of int8, as the table of its 256 results: y = table[x + 128].
+
+Where the table only clamps, it is no table but two comparisons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from builder import tir
+from builder.elementwise import Unary
+from builder.operators.base import Node, Unsupported, constant, dtype_of, shape_of
+
+DOMAIN = np.arange(-128, 128)
+
+
+class Lookup(Unary):
+    name = "lookup"
+
+    def read_tflite(self, node: Node) -> Any:
+        raise Unsupported("no model asks for a table by itself")
+
+    def of(self, x: Any, function: Callable[[int], int]) -> Any:
+        """The call, or a clamp, that gives `function` of each int8 value of x."""
+        table = np.array([function(int(value)) for value in DOMAIN], "int8")
+        if np.array_equal(table, DOMAIN.clip(table.min(), table.max())):
+            return Clamp().between(x, int(table.min()), int(table.max()))
+        return self.call([x, constant(table)], {}, shape_of(x), "int8")
+
+    def element(self, call: Any, *operands: Any) -> Any:
+        x, table = operands
+        return table[tir.cast("int32", x) + 128]
+
+
+class Clamp(Unary):
+    """Integers within `low` and `high`."""
+
+    name = "clamp"
+
+    def read_tflite(self, node: Node) -> Any:
+        raise Unsupported("no model asks for bounds by themselves")
+
+    def between(self, x: Any, low: int, high: int) -> Any:
+        return self.call([x], {"low": low, "high": high}, shape_of(x), x.ty.dtype)
+
+    def element(self, call: Any, *operands: Any) -> Any:
+        low, high = (tir.literal(dtype_of(call), int(call.attrs[name])) for name in ("low", "high"))
+        return tir.maximum(tir.minimum(operands[0], high), low)
