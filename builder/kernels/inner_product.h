@@ -34,6 +34,21 @@ RUNE_INLINE int64_t rune_dot_i16_wide(const int16_t *restrict x, const int8_t *r
   return sum;
 }
 
+/* sum of (a[i] + a_offset) * (b[i] + b_offset), in int32. */
+RUNE_INLINE int32_t rune_dot_i8_i8(const int8_t *restrict a, const int8_t *restrict b, int32_t count,
+                                   int32_t a_offset, int32_t b_offset) {
+  int32_t sum = 0;
+  for (int32_t i = 0; i < count; ++i) sum += (a[i] + a_offset) * (b[i] + b_offset);
+  return sum;
+}
+
+/* sum of a[i] * b[i] of two 16-bit activations, in int64. */
+RUNE_INLINE int64_t rune_dot_i16_i16(const int16_t *restrict a, const int16_t *restrict b, int32_t count) {
+  int64_t sum = 0;
+  for (int32_t i = 0; i < count; ++i) sum += a[i] * b[i];
+  return sum;
+}
+
 /* sum of (x[i] + x_offset) * (w[i] + w_offset), in int32. */
 RUNE_INLINE int32_t rune_dot_u8(const uint8_t *restrict x, const uint8_t *restrict w, int32_t count,
                                 int32_t x_offset, int32_t w_offset) {

@@ -4,34 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from container.tensors import Quantization
 from examples.tflite_writer import TENSOR_TYPES, Graph
-from tests.builder.model_runs import assert_equals_tflite_micro, float_samples, int8_samples
+from tests.builder.model_runs import assert_equals_tflite_micro, float_samples, int8_samples, int16_samples
 from tests.builder.operators.graphs import QUANTIZATIONS, SCALES
 from tests.builder.operators.movement_graphs import ANY_SHAPE, Shape, integers
-from tests.builder.support import Array
 
 few = settings(max_examples=2, report_multiple_bugs=False, phases=[Phase.explicit, Phase.generate])
 """Each example is a model of eight operators; to shrink one would take a build a step."""
 SYMMETRIC = SCALES.map(lambda scale: Quantization((scale,), (0,)))
 
 
-def int16_samples(shapes: Sequence[Sequence[int]], seed: int) -> list[list[Array]]:
-    generator = np.random.default_rng(seed)
-    wide = [[generator.integers(-(1 << 15), 1 << 15, shape, "int16") for shape in shapes] for _ in range(4)]
-    return [*wide, [np.full(shape, -(1 << 15), "int16") for shape in shapes]]
-
-
-SAMPLES: dict[str, Callable[[Sequence[Sequence[int]], int], list[list[Array]]]] = {
-    "int8": int8_samples,
-    "int16": int16_samples,
-    "float32": float_samples,
-}
+SAMPLES = {"int8": int8_samples, "int16": int16_samples, "float32": float_samples}
 
 
 def quantized(draw: st.DrawFn, dtype: str) -> Quantization | None:
