@@ -21,6 +21,8 @@ STACK_ALIGNMENT = 16
 COMMON_FLAGS = (
     "-std=gnu17",
     "-fno-sanitize=all",
+    # The arena holds one type after the other in the same bytes.
+    "-fno-strict-aliasing",
     # A fused multiply-add rounds once where two operations round twice: results would depend on the machine.
     "-ffp-contract=off",
     "-mbulk-memory",
