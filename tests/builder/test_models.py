@@ -39,6 +39,11 @@ INTEGER = [
     "tflite_micro/seanet/conv10",
     "tflite_micro/seanet/quantize0",
     "tflite_micro/seanet/quantize1",
+    "tflite_micro/seanet/pad0",
+    "tflite_micro/seanet/pad5",
+    "tflite_micro/seanet/strided_slice0",
+    "tflite_micro/seanet/transpose_conv0",
+    "tflite_micro/seanet/transpose_conv2",
     "arm_ml_zoo/ds_cnn_s_int16",
     "tinymaix/mnist_arduino_q",
     "tinymaix/mnist_valid_q",
@@ -50,6 +55,7 @@ INTEGER = [
     "mlonmcu/cnn_s_quantized",
     "mlonmcu/micro_kws_m_quantized",
     "mlonmcu/catdog",
+    "mlonmcu/rnnoise_INT8",
     "cfu_playground/magic_wand_int8",
 ]
 FLOAT = [
@@ -64,6 +70,7 @@ FLOAT = [
     "tinymaix/mnist_resnet_f",
     "tinymaix/cifar10_f",
     "mlonmcu/micro_kws_m_fp32",
+    "mlonmcu/lstm2",
     "mlonmcu/simple_mnist",
     "hotg_rune/gesture_float",
     "hotg_rune/sinemodel",
