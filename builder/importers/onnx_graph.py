@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 from tvm import relax
 from tvm.ir import GenericConst
-from tvm.relax.frontend.onnx.onnx_frontend import ONNXGraphImporter, _get_convert_map
+from tvm.relax.frontend.onnx.onnx_frontend import ONNXGraphImporter, _get_convert_map, onnx_input
 
 from builder.c_types import C_TYPES
 from builder.importers.onnx_file import MAXIMUM_ELEMENTS, OnnxModel, static_shapes
+from builder.importers.onnx_qlinear import INTEGER_OPERATORS, converted
 from builder.importers.problems import Problem
 from builder.operators.base import Unsupported, constant_value, shape_of
 from builder.passes.faults import summary
@@ -117,6 +118,8 @@ class _Importer(ONNXGraphImporter):  # type: ignore[misc]
     ) -> Any:
         if op_name in ("Conv", "MaxPool", "AveragePool"):
             _make_padding_explicit(inputs, attrs)
+        if op_name in INTEGER_OPERATORS:
+            return self._convert_integers(op_name, inputs, attrs, opset)
         if op_name == "Clip":
             bounds = _clip_bounds(inputs, attrs)
             if bounds is not None:
@@ -124,6 +127,15 @@ class _Importer(ONNXGraphImporter):  # type: ignore[misc]
         if op_name in ("ConstantOfShape", "Expand", "Tile"):
             _check_result_size(op_name, inputs)
         return super()._convert_operator(op_name, inputs, attrs, opset)
+
+    def _convert_integers(
+        self, op_name: str, inputs: Sequence[Any], attrs: dict[str, Any], opset: int
+    ) -> Any:
+        def convert(name: str, operands: Sequence[Any]) -> Any:
+            bound = onnx_input(None if o is None else self.bb.normalize(o) for o in operands)
+            return self._convert_operator(name, bound, attrs, int(attrs.get("opset", opset)))
+
+        return self.bb.normalize(converted(op_name, inputs, attrs, convert))
 
 
 def _problem(index: int, node: Any, fault: Exception) -> Problem:
@@ -136,7 +148,9 @@ def _problem(index: int, node: Any, fault: Exception) -> Problem:
 
 def _check_operator(node: Any) -> None:
     """Raises Unsupported for an operator that cannot be compiled whatever its inputs."""
-    if node.op_type.startswith(("QLinear", "QGemm", "ConvInteger")):
+    if node.op_type in INTEGER_OPERATORS:
+        return
+    if node.op_type.startswith(("QLinear", "ConvInteger", "DynamicQuantize")):
         raise Unsupported("this form of integer operator is not supported", hint=_QDQ_HINT)
     if node.op_type in DATA_DEPENDENT:
         raise Unsupported("what it computes has a shape, or a course, that is known only when running")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -99,7 +100,7 @@ def _softmax(rewriter: Rewriter, call: Any, target: Affine) -> Any:
 
 
 def _average_pool2d(rewriter: Rewriter, call: Any, target: Affine) -> Any:
-    """With equal quantisation on both sides an average; else one window an image is a mean that rescales."""
+    """With equal quantisation on both sides an average; else what else there is that rescales."""
     source = _int8(rewriter, call.args[0])
     if source is None or source[1].axis is not None:
         return None
@@ -108,22 +109,39 @@ def _average_pool2d(rewriter: Rewriter, call: Any, target: Affine) -> Any:
     if _pair(source[1]) == _pair(target):
         attributes.update(bounds, input_zero=target.zero, **ROUNDING)
         return by_name()["rune.average_pool2d"].call([source[0]], attributes, shape_of(call), "int8")
-    _, height, width, _ = shape_of(call.args[0])
     window = Window.from_attributes(attributes)
-    covers_image = (window.kernel_height, window.kernel_width) == (
-        height,
-        width,
-    ) and not window.pad_top + window.pad_left
-    if (
-        not covers_image
-        or shape_of(call)[1:3] != (1, 1)
-        or (bounds["low"], bounds["high"]) != INTEGER_RANGE["int8"]
-    ):
+    if not _lies_inside(window, shape_of(call.args[0]), shape_of(call)):
         return None
-    mean = rescaled_mean(_pair(source[1]), _pair(target), height * width)
-    return by_name()["rune.mean"].call(
-        [source[0]], {"axes": [1, 2], **mean, **ROUNDING}, shape_of(call), "int8"
-    )
+    covers_image = shape_of(call.args[0])[1:3] == (window.kernel_height, window.kernel_width)
+    if covers_image and (bounds["low"], bounds["high"]) == INTEGER_RANGE["int8"]:
+        mean = rescaled_mean(_pair(source[1]), _pair(target), window.kernel_height * window.kernel_width)
+        attributes = {"axes": [1, 2], **mean, **ROUNDING}
+        return by_name()["rune.mean"].call([source[0]], attributes, shape_of(call), "int8")
+    attributes.update(bounds, input_zero=source[1].zero, output_zero=target.zero, **ROUNDING)
+    return _average_as_convolution(source, window, attributes, target, shape_of(call))
+
+
+def _lies_inside(window: Window, image: Sequence[int], result: Sequence[int]) -> bool:
+    """Whether no window reaches over the edge, so that all average over the same number of elements."""
+    last_row = (result[1] - 1) * window.stride_height + window.kernel_height
+    last_column = (result[2] - 1) * window.stride_width + window.kernel_width
+    return not window.pad_top + window.pad_left and last_row <= image[1] and last_column <= image[2]
+
+
+def _average_as_convolution(
+    source: tuple[Any, Affine],
+    window: Window,
+    attributes: dict[str, Any],
+    target: Affine,
+    shape: tuple[int, ...],
+) -> Any:
+    """An average that changes the scale: each channel convolved with ones of the scale 1 / number of taps."""
+    taps, channels = window.kernel_height * window.kernel_width, shape[-1]
+    ones = constant(np.ones((1, window.kernel_height, window.kernel_width, channels), "int8"))
+    multipliers = Multipliers.of_scales(source[1].scale, (1 / taps,) * channels, target.scale)
+    operator: Any = by_name()["rune.depthwise_conv2d"]
+    bias = constant(np.zeros(channels, "int32"))
+    return operator.integer([source[0], ones, bias], multipliers, attributes, shape)
 
 
 INTEGER_RULES = (integer_operator,)

@@ -72,7 +72,9 @@ def whole_convolution(rewriter: Rewriter, call: Any) -> Any:
 def whole_pooling(rewriter: Rewriter, call: Any) -> Any:
     """Not with dilation, nor where an average counts the padding, which our poolings have no word for."""
     kinds = {"relax.nn.max_pool2d": "rune.max_pool2d", "relax.nn.avg_pool2d": "rune.average_pool2d"}
-    if not is_call(call, *kinds) or dtype_of(call) != "float32" or call.attrs.layout != "NCHW":
+    if not is_call(call, *kinds) or call.attrs.layout != "NCHW":
+        return None
+    if dtype_of(call) != "float32" and (dtype_of(call) != "int8" or call.op.name != "relax.nn.max_pool2d"):
         return None
     window = _window(call, [int(size) for size in call.attrs.pool_size])
     if (window.dilation_height, window.dilation_width) != (1, 1):
@@ -244,8 +246,12 @@ def _pooled(rewriter: Rewriter, name: str, image: Any, shape: Sequence[int], win
     """The pooling of a channels-first image into one of `shape`."""
     batch, channels, height, width = shape
     x = permute(rewriter, image, TO_CHANNELS_LAST)
-    attributes = {**window.attributes(), "activation": "NONE"}
-    y = rewriter.emit(by_name()[name].call([x], attributes, (batch, height, width, channels), "float32"))
+    dtype = dtype_of(image)
+    bounds: dict[str, int | str] = (
+        {"activation": "NONE"} if dtype == "float32" else {"low": -128, "high": 127}
+    )
+    attributes = {**window.attributes(), **bounds}
+    y = rewriter.emit(by_name()[name].call([x], attributes, (batch, height, width, channels), dtype))
     return permute(rewriter, y, TO_CHANNELS_FIRST)
 
 

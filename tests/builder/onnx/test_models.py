@@ -28,6 +28,11 @@ INTEGER = {
         *("average_pool2d", "relax.reshape", "fully_connected", "add", "fully_connected", "add"),
         *("fully_connected", "add", "dequantize", "softmax", "quantize", "dequantize"),
     ],
+    "mlonmcu/micro_kws_m_static_qoperator": [
+        *("quantize", "relax.reshape", "conv2d", "max_pool2d", "conv2d", "depthwise_conv2d", "conv2d"),
+        *("depthwise_conv2d", "relax.reshape", "fully_connected", "add", "fully_connected", "add"),
+        *("fully_connected", "add", "softmax", "dequantize"),
+    ],
     "mlperf_results/kai_jiang_kws_qdq": [
         *("quantize", "relax.reshape", "conv2d", *KWS_LAYER, *KWS_LAYER, *KWS_LAYER, *KWS_LAYER, "mean"),
         *("relax.reshape", "fully_connected", "dequantize", "softmax"),

@@ -121,6 +121,39 @@ def image_mean(graph: Graph) -> str:
     return graph.quantized(graph.node("GlobalAveragePool", quantised_input(graph, 1, 4, 5, 5)), 0.0191, 10)
 
 
+def average_pool(graph: Graph) -> str:
+    """Between different scales it is a depthwise convolution with ones."""
+    x = quantised_input(graph, 1, 4, 7, 6)
+    y = graph.node("AveragePool", x, kernel_shape=[3, 2], strides=[2, 2])
+    return graph.quantized(y, 0.0391, 10)
+
+
+def qlinear_convolution(graph: Graph) -> str:
+    """The form that has all scales among its inputs."""
+    x = graph.node("QuantizeLinear", graph.input((1, 3, 6, 5)), *parameters(graph, SCALE, ZERO))
+    w = (
+        graph.constant(weights(4, 3, 3, 3), "int8"),
+        graph.constant(scales(4)),
+        graph.constant([0] * 4, "int8"),
+    )
+    y = parameters(graph, 0.2071, 4)
+    inputs = (x, *parameters(graph, SCALE, ZERO), *w, *y, graph.constant(biases(4), "int32"))
+    return graph.node("DequantizeLinear", graph.node("QLinearConv", *inputs), *y)
+
+
+def qlinear_matrix_product(graph: Graph) -> str:
+    """With a scale for each column."""
+    x = graph.node("QuantizeLinear", graph.input((2, 10)), *parameters(graph, SCALE, ZERO))
+    w = graph.constant(weights(10, 7), "int8"), graph.constant(scales(7)), graph.constant([0] * 7, "int8")
+    y = parameters(graph, 0.0993, 4)
+    product = graph.node("QLinearMatMul", x, *parameters(graph, SCALE, ZERO), *w, *y)
+    return graph.node("DequantizeLinear", product, *y)
+
+
+def parameters(graph: Graph, scale: float, zero: int) -> tuple[str, str]:
+    return graph.constant(scale), graph.constant(zero, "int8")
+
+
 def concatenation(graph: Graph) -> str:
     """Parts of other scales are brought to the result's."""
     x = graph.quantized(graph.input((1, 4)), 0.0993, 0)
@@ -161,6 +194,11 @@ CASES: dict[Callable[[Graph], str], list[str]] = {
         *("quantize", "relax.permute_dims", "conv2d", "relax.reshape", "fully_connected", "dequantize"),
     ],
     max_pool: ["quantize", "relax.permute_dims", "max_pool2d", "relax.permute_dims", "dequantize"],
+    average_pool: [
+        *("quantize", "relax.permute_dims", "depthwise_conv2d", "relax.permute_dims", "dequantize"),
+    ],
+    qlinear_convolution: ["quantize", "relax.permute_dims", "conv2d", "relax.permute_dims", "dequantize"],
+    qlinear_matrix_product: ["quantize", "fully_connected", "dequantize"],
     image_mean: ["quantize", "relax.permute_dims", "mean", "relax.reshape", "dequantize"],
     concatenation: ["quantize", "quantize", "quantize", "relax.concat", "dequantize"],
     softmax: ["quantize", "softmax", "dequantize"],
@@ -173,7 +211,9 @@ SOFTMAX_STEPS = 1
 
 def result_scale(make: Callable[[Graph], str]) -> float:
     """Steps are counted in the smallest distance between two values of the output."""
-    return {"softmax": 1 / 256, "float_between": 1 / 256, "image_mean": 0.0191}.get(make.__name__, 0.05)
+    return {"softmax": 1 / 256, "float_between": 1 / 256, "image_mean": 0.0191, "average_pool": 0.0391}.get(
+        make.__name__, 0.05
+    )
 
 
 @pytest.mark.parametrize("make", CASES, ids=lambda make: str(make.__name__))
