@@ -187,8 +187,8 @@ def test_softmax(x: Array) -> None:
             values(("int8",)),
             st.floats(0.001, 2),
         ),
-        min_size=20,
-        max_size=20,
+        min_size=8,
+        max_size=8,
     )
 )
 def test_softmax_of_int8(cases: list[Case]) -> None:
