@@ -21,7 +21,7 @@ from builder.c_types import C_TYPES
 from builder.importers.onnx_file import MAXIMUM_ELEMENTS, OnnxModel, static_shapes
 from builder.importers.onnx_qlinear import INTEGER_OPERATORS, converted
 from builder.importers.problems import Problem
-from builder.operators.base import Unsupported, constant_value, shape_of
+from builder.operators.base import Unsupported, constant, constant_value, shape_of
 from builder.passes.faults import summary
 from builder.passes.kernels import missing_kernels
 from builder.passes.rewriting import is_call
@@ -49,12 +49,12 @@ def import_graph(model: OnnxModel) -> tuple[Any, list[Problem]]:
 def problems_of_kernels(model: OnnxModel, module: Any) -> list[Problem]:
     """The operators of the rewritten module that TVM cannot make C of, told as the nodes they come from."""
     problems = []
+    names = [binding.var.name for block in module["main"].body.blocks for binding in block.bindings]
     for missing in missing_kernels(module):
-        index = _node_of(missing.variable)
-        if index is None:
-            problems.append(Problem(-1, missing.operator, repr(missing.variable), missing.reason))
-        else:
-            problems.append(_problem(index, model.proto.graph.node[index], Unsupported(missing.reason)))
+        # What a node needs on its way to its result is bound before the result, under other names.
+        later = (_node_of(name) for name in names[names.index(missing.variable) :])
+        index = next((node for node in later if node is not None), len(model.proto.graph.node) - 1)
+        problems.append(_problem(index, model.proto.graph.node[index], Unsupported(missing.reason)))
     return problems
 
 
@@ -110,7 +110,7 @@ class _Importer(ONNXGraphImporter):  # type: ignore[misc]
         if value is None:
             return relax.const(0.0)  # there are problems, so nobody looks at it
         if isinstance(value.ty, relax.ShapeType):
-            return relax.const(np.array([int(size) for size in value.values], "int64"))
+            return constant(np.array([int(size) for size in value.values], "int64"))
         return value
 
     def _convert_operator(

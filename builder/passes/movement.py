@@ -114,6 +114,15 @@ def merge_transposes(rewriter: Rewriter, call: Any) -> Any:
     return reshape(rewriter, source, [shape[axis] for axis in axes]) if moved == sorted(moved) else None
 
 
+def known_shape(rewriter: Rewriter, call: Any) -> Any:
+    """Shapes are static, so their numbers are constants."""
+    if is_call(call, "relax.shape_of"):
+        return relax.ShapeExpr(shape_of(call.args[0]))
+    if is_call(call, "relax.shape_to_tensor") and isinstance(call.args[0], relax.ShapeExpr):
+        return constant(np.array([int(size) for size in call.args[0].values], "int64"))
+    return None
+
+
 def fold_arithmetic(rewriter: Rewriter, call: Any) -> Any:
     """Of two constants, such as a bias and its factor."""
     if not is_call(call, *ARITHMETIC) or not all(is_constant(argument) for argument in call.args):
@@ -225,6 +234,7 @@ def transpose_weights_instead(rewriter: Rewriter, call: Any) -> Any:
 MOVEMENT_RULES = (
     one_kind_of_reshape,
     fold_constants,
+    known_shape,
     fold_arithmetic,
     merge_transposes,
     movement_after_unary,

@@ -10,8 +10,15 @@ import numpy as np
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from onnx import TensorProto
 
-from tests.builder.onnx.graphs import Graph, assert_close_to_onnxruntime, normal_samples, operators
+from tests.builder.onnx.graphs import (
+    Graph,
+    assert_close_to_onnxruntime,
+    normal_samples,
+    operators,
+    run_ours,
+)
 from tests.builder.support import Array
 
 GENERATOR = np.random.default_rng(7)
@@ -184,3 +191,35 @@ def test_company_of_operators(make: Callable[[Graph], str]) -> None:
     graph.output(make(graph))
     assert operators(graph.model()) == expected
     assert_close_to_onnxruntime(graph.model(), normal_samples(shapes))
+
+
+def test_shapes_are_constants() -> None:
+    """Counting from the end, `Gather` asks for the size of what it gathers from."""
+    graph = Graph()
+    x = graph.input((2, 3))
+    graph.output(graph.node("Shape", x), TensorProto.INT64)
+    graph.output(graph.node("Gather", x, graph.constant([0, -1], "int64"), axis=1))
+    assert_close_to_onnxruntime(graph.model(), normal_samples([(2, 3)]))
+
+
+def test_functions_of_the_c_library() -> None:
+    """Each over its domain, within a few units in the last place, in float64 of NumPy's."""
+    generator = np.random.default_rng(1)
+    plain, unit = generator.normal(0, 3, 200), generator.uniform(-1, 1, 200)
+    domains = {
+        **dict.fromkeys(("Sinh", "Cosh", "Asinh", "Atan", "Tan", "Tanh", "Sin", "Cos", "Exp", "Abs"), plain),
+        **dict.fromkeys(("Atanh", "Acos", "Asin"), unit),
+        "Acosh": 1 + np.abs(plain),
+        "Log": np.abs(plain) + 1e-3,
+        "Round": np.arange(-100, 100) / 2,
+    }
+    numpy_names = {"Asinh": "arcsinh", "Atan": "arctan", "Atanh": "arctanh", "Acos": "arccos"}
+    numpy_names |= {"Asin": "arcsin", "Acosh": "arccosh", "Round": "rint"}
+    graph = Graph()
+    for operator in domains:
+        graph.output(graph.node(operator, graph.input((200,))))
+    sample = [values.astype("float32") for values in domains.values()]
+    for (found,) in run_ours(graph.model(), [sample]).values():
+        for operator, x, actual in zip(domains, sample, found, strict=True):
+            exact = getattr(np, numpy_names.get(operator, operator.lower()))(x.astype("float64"))
+            np.testing.assert_allclose(actual, exact, rtol=4e-7, atol=1e-30, err_msg=operator)
