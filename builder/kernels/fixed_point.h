@@ -78,4 +78,47 @@ RUNE_INLINE int32_t rune_requantize_once(int32_t accumulator, int32_t multiplier
   return offset < low ? low : offset > high ? high : (int32_t)offset;
 }
 
+/* value * 2^exponent within the range of int32; 0 <= exponent <= 31. */
+RUNE_INLINE int32_t rune_saturating_shift_left(int32_t value, int32_t exponent) {
+  const int64_t raised = (int64_t)value * (INT64_C(1) << exponent);
+  return raised > INT32_MAX ? INT32_MAX : raised < INT32_MIN ? INT32_MIN : (int32_t)raised;
+}
+
+/* 1 / (1 + x) for x in [0, 1), both with 31 fractional bits: three Newton steps from 48/17 - 32/17 * (1 + x) / 2
+ * (one_over_one_plus_x_for_x_in_0_1 in gemmlowp's fixedpoint.h). */
+RUNE_INLINE int32_t rune_reciprocal(int32_t x) {
+  const int32_t half_denominator = (int32_t)(((int64_t)x + INT32_MAX + 1) / 2);
+  const int32_t c48_over_17 = 1515870810, minus_32_over_17 = -1010580540; /* 29 fractional bits */
+  int32_t estimate = c48_over_17 + rune_doubling_high_multiply(half_denominator, minus_32_over_17);
+  for (int step = 0; step < 3; ++step) {
+    const int32_t error = (1 << 29) - rune_doubling_high_multiply(half_denominator, estimate);
+    estimate += rune_saturating_shift_left(rune_doubling_high_multiply(estimate, error), 2);
+  }
+  return rune_saturating_shift_left(estimate, 1);
+}
+
+/* A multiplier and a shift that stand for 1 / sqrt(value), value >= 0; 0 counts as 1.  Five Newton steps from 1, with
+ * 3 integer bits (GetInvSqrtQuantizedMultiplierExp in tensorflow/lite/kernels/internal/common.h). */
+RUNE_INLINE int32_t rune_inverse_square_root(int32_t value, int32_t *shift) {
+  *shift = 0;
+  if (value <= 1) return INT32_MAX;
+  int32_t right = 11;
+  for (; value >= 1 << 29; value /= 4) ++right;
+  const int32_t pairs = (__builtin_clz((uint32_t)value) - 1) / 2 - 1;
+  right -= pairs;
+  const int32_t scaled = value << 2 * pairs >> 1, half = rune_rounding_shift_right(scaled, 1);
+  const int32_t three_halves = (1 << 28) + (1 << 27), half_sqrt_2 = 1518500250;
+  int32_t root = 1 << 28;
+  for (int step = 0; step < 5; ++step) {
+    const int32_t square = rune_doubling_high_multiply(root, root);
+    const int32_t cube = rune_saturating_shift_left(rune_doubling_high_multiply(square, root), 6);
+    const int32_t difference =
+        rune_doubling_high_multiply(three_halves, root) - rune_doubling_high_multiply(half, cube);
+    root = rune_saturating_shift_left(difference, 3);
+  }
+  root = rune_doubling_high_multiply(root, half_sqrt_2);
+  *shift = right > 0 ? -right : 0;
+  return right < 0 ? root << -right : root;
+}
+
 #endif

@@ -4,21 +4,6 @@
 
 #include "fixed_point.h"
 
-/* 1 / (1 + x) for x in [0, 1), both with 31 fractional bits: three Newton steps from 48/17 - 32/17 * (1 + x) / 2
- * (one_over_one_plus_x_for_x_in_0_1 in gemmlowp's fixedpoint.h). */
-RUNE_INLINE int32_t rune_reciprocal(int32_t x) {
-  const int32_t half_denominator = (int32_t)(((int64_t)x + INT32_MAX + 1) / 2);
-  const int32_t c48_over_17 = 1515870810, minus_32_over_17 = -1010580540; /* 29 fractional bits */
-  int32_t estimate = c48_over_17 + rune_doubling_high_multiply(half_denominator, minus_32_over_17);
-  for (int step = 0; step < 3; ++step) {
-    const int32_t error = (1 << 29) - rune_doubling_high_multiply(half_denominator, estimate);
-    const int64_t correction = (int64_t)rune_doubling_high_multiply(estimate, error) * 4;
-    estimate += (int32_t)(correction > INT32_MAX ? INT32_MAX : correction < INT32_MIN ? INT32_MIN : correction);
-  }
-  const int64_t doubled = (int64_t)estimate * 2;
-  return doubled > INT32_MAX ? INT32_MAX : (int32_t)doubled;
-}
-
 /* The largest of a row's values, what their exponentials (31 fractional bits, by distance from the largest) sum up
  * to, and from it a reciprocal and a shift that scale an exponential to a result with `bits` bits. */
 typedef struct {

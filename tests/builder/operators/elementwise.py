@@ -148,15 +148,23 @@ def binary(
     *,
     result: str | None = None,
     activation: bool = False,
+    one_quantization: bool = False,
 ) -> Case:
+    """An operator of two tensors; all three tensors may have to share their quantisation."""
     a, b = draw(st.sampled_from(SHAPES))
     if draw(st.booleans()):
         a, b = b, a
     kinds = [quantizations(dtype), quantizations(dtype), quantizations(result or dtype)]
-    x, y, z = (draw(kind) for kind in kinds)
+    x, y, z = (draw(kinds[0]),) * 3 if one_quantization else (draw(kind) for kind in kinds)
     shape = tuple(int(size) for size in np.broadcast_shapes(a, b))
     options = {"fused_activation_function": draw(ACTIVATIONS)} if activation else {}
     output = Operand(shape, result or dtype, z)
     return Case(
         draw(st.sampled_from(builtins)), (Operand(a, dtype, x), Operand(b, dtype, y)), output, options
     )
+
+
+@st.composite
+def unary(draw: st.DrawFn, builtin: str, dtype: str) -> Case:
+    x, y = draw(quantizations(dtype)), draw(quantizations(dtype))
+    return Case(builtin, (Operand((3, 50), dtype, x),), Operand((3, 50), dtype, y))
