@@ -163,7 +163,7 @@ class Graph:
 
     def constant(self, name: str, value: ArrayLike, quantization: Quantization | None = None) -> int:
         """Add a tensor with a value; its shape and dtype are those of the array."""
-        data = np.ascontiguousarray(value)
+        data = np.asarray(value, order="C")
         return self._add(Tensor(name, data.shape, data.dtype.name, quantization, data))
 
     def constant_int4(self, name: str, value: ArrayLike, quantization: Quantization | None = None) -> int:
