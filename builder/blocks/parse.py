@@ -11,28 +11,29 @@ from typing import Any
 import numpy as np
 
 from builder.blocks.base import Array, Block, Emitter
-from builder.blocks.rules import NUMBERS, declared_element, element_named, limits, only_input
+from builder.blocks.rules import NUMBERS, element_named, limits, only_input
 from container.abi import Failure
 from container.tensors import ElementType, TensorType
 from runefile.signatures import BlockUse, Parameter, ParameterKind
 
-_INTEGER = re.compile(rb"[\t-\r ]*([+-]?[0-9]+)[\t-\r ]*")
+_INTEGER = re.compile(rb"[+-]?[0-9]+")
 _FLOAT = re.compile(
-    rb"[\t-\r ]*([+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf(?:inity)?|nan))[\t-\r ]*",
-    re.IGNORECASE,
+    rb"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf(?:inity)?|nan)", re.IGNORECASE
 )
-_NOT_A_NUMBER, _OUT_OF_RANGE = 1, 2
-"""What the functions of `kernels/text.h` return."""
+_OUT_OF_RANGE = 2
+"""Negative, what the functions of `kernels/text.h` return for a number that does not fit its type."""
 
 
 class Parse(Block):
-    """The number that each text says, up to its first NUL, in the element type declared or given; without
-    either F32.
+    """The numbers in the texts, in order, separated by white space; each text ends at its first NUL.
+
+    The element type is the one declared or given, without either F32.  There must be as many numbers as the
+    declared output has elements, or as the input has where none is declared.
 
     Integers are decimal digits with an optional sign.  Floats may have a point, an exponent, and be `inf`,
-    `infinity` or `nan` in any case; the result is the nearest float, ties to even, however long the text;
-    one too large is infinite.  White space around a number is allowed.  Any other text ends the inference
-    with an error, and so does an integer that the type cannot hold.
+    `infinity` or `nan` in any case; the result is the nearest float, ties to even, however long the text; one
+    too large is infinite.  Any other text ends the inference with an error, and so does an integer that the
+    type cannot hold.
     """
 
     name = "parse"
@@ -50,12 +51,12 @@ class Parse(Block):
     def infer(self, use: BlockUse) -> tuple[TensorType, ...]:
         hint = "`utf8_decode` makes text of bytes; numbers need no parsing"
         kind = only_input(use, (ElementType.UTF8,), hint)
+        declared = use.declared[0] if use.declared else None
         if "type" in use.arguments:
             element = element_named(use.arguments["type"], "type")
         else:
-            declared = declared_element(use)
-            element = declared if declared in NUMBERS else ElementType.F32
-        return (TensorType(element, kind.shape),)
+            element = declared.element if declared and declared.element in NUMBERS else ElementType.F32
+        return (TensorType(element, declared.shape if declared else kind.shape),)
 
     def expressions(
         self, emit: Emitter, inputs: Sequence[Any], use: BlockUse, outputs: Sequence[TensorType]
@@ -64,45 +65,47 @@ class Parse(Block):
 
         from builder import tir
 
-        count, width = use.inputs[0].count, use.inputs[0].array_shape[-1]
-        function = f"rune_parse_{outputs[0].element.value}"
+        texts, width = use.inputs[0].count, use.inputs[0].array_shape[-1]
+        count, function = outputs[0].count, f"rune_parse_words_{outputs[0].element.value}"
 
         def body(x: Any, y: Any) -> None:
-            with tir.loop(count) as i:
-                arguments = (tir.address(x, i, 0), width, tir.address(y, i))
-                status = tir.Cell("int32", tir.call("int32", function, *arguments))
-                with tir.when(status.value == _NOT_A_NUMBER):
-                    tir.fail(Failure.TEXT)
-                with tir.when(status.value == _OUT_OF_RANGE):
+            found = tir.Cell("int32", 0)
+            with tir.loop(texts) as i:
+                text, results = tir.address(x, i, 0), tir.address(y, 0)
+                found.set(tir.call("int32", function, text, width, results, count, found.value))
+                with tir.when(found.value == -_OUT_OF_RANGE):
                     tir.fail(Failure.VALUE)
+                with tir.when(found.value < 0):
+                    tir.fail(Failure.TEXT)
+            with tir.when(found.value != count):
+                tir.fail(Failure.TEXT)
 
-        table = emit(relax.op.reshape(inputs[0], (count, width)), "reshape")
+        table = emit(relax.op.reshape(inputs[0], (texts, width)), "reshape")
         return emit.kernel(body, [table], [TensorType(outputs[0].element, (count,))], self.name)
 
     def reference(
         self, inputs: Sequence[Array], use: BlockUse, outputs: Sequence[TensorType]
     ) -> Sequence[Array]:
         rows = inputs[0].reshape(-1, inputs[0].shape[-1])
-        texts = [bytes(row).split(b"\0", 1)[0] for row in rows]
+        words = [word for row in rows for word in bytes(row).split(b"\0", 1)[0].split()]
         element = outputs[0].element
-        values = [_float(text, element) if element.is_float else _integer(text, element) for text in texts]
+        values = [_float(word, element) if element.is_float else _integer(word, element) for word in words]
+        if len(values) != outputs[0].count:
+            raise ValueError(f"{len(values)} numbers for {outputs[0]}")
         return [np.array(values, element.dtype).reshape(outputs[0].shape)]
 
 
-def _integer(text: bytes, element: ElementType) -> int:
-    found = _INTEGER.fullmatch(text)
+def _integer(word: bytes, element: ElementType) -> int:
     low, high = limits(element)
-    if not found or not low <= Decimal(found[1].decode()) <= high:
-        raise ValueError(f"{text!r} is no {element}")
-    return int(Decimal(found[1].decode()))
+    if not _INTEGER.fullmatch(word) or not low <= Decimal(word.decode()) <= high:
+        raise ValueError(f"{word!r} is no {element}")
+    return int(Decimal(word.decode()))
 
 
-def _float(text: bytes, element: ElementType) -> float:
-    found = _FLOAT.fullmatch(text)
-    if not found:
-        raise ValueError(f"{text!r} is no number")
-    number = found[1].decode()
-    return float(number) if element is ElementType.F64 else _nearest_f32(number)
+def _float(word: bytes, element: ElementType) -> float:
+    if not _FLOAT.fullmatch(word):
+        raise ValueError(f"{word!r} is no number")
+    return float(word) if element is ElementType.F64 else _nearest_f32(word.decode())
 
 
 def _nearest_f32(text: str) -> float:

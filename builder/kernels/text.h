@@ -40,16 +40,10 @@ static bool rune_take_sign(rune_text *text) {
   return sign == '-';
 }
 
-static bool rune_at_end(rune_text *text) {
-  rune_skip_spaces(text);
-  return rune_peek(text) == 0;
-}
-
 /* The number in two's complement; `most` and `least` are the largest magnitudes with either sign. */
 static int32_t rune_parse_integer(const uint8_t *start, int32_t width, uint64_t most, uint64_t least,
                                   uint64_t *result) {
   rune_text text = {start, start + width};
-  rune_skip_spaces(&text);
   const bool is_negative = rune_take_sign(&text);
   const uint64_t limit = is_negative ? least : most;
   if (!rune_is_digit(rune_peek(&text))) return RUNE_NOT_A_NUMBER;
@@ -60,7 +54,7 @@ static int32_t rune_parse_integer(const uint8_t *start, int32_t width, uint64_t 
     is_held = is_held && (magnitude < limit / 10 || (magnitude == limit / 10 && digit <= limit % 10));
     magnitude = magnitude * 10 + digit;
   }
-  if (!rune_at_end(&text)) return RUNE_NOT_A_NUMBER;
+  if (rune_peek(&text) != 0) return RUNE_NOT_A_NUMBER;
   if (!is_held) return RUNE_OUT_OF_RANGE;
   *result = is_negative ? 0 - magnitude : magnitude;
   return 0;
@@ -222,7 +216,6 @@ static uint64_t rune_round_decimal(rune_decimal *number, int32_t precision, int3
 
 /* 1 for a number, 2 for infinity, 3 for NaN, 0 for none of them. */
 static int32_t rune_take_float(rune_text *text, rune_decimal *number, bool *is_negative) {
-  rune_skip_spaces(text);
   *is_negative = rune_take_sign(text);
   int32_t kind = 1;
   if (rune_take_word(text, "infinity") || rune_take_word(text, "inf")) {
@@ -232,7 +225,7 @@ static int32_t rune_take_float(rune_text *text, rune_decimal *number, bool *is_n
   } else if (!rune_take_digits(text, number) || !rune_take_power(text, number)) {
     return 0;
   }
-  if (!rune_at_end(text)) return 0;
+  if (rune_peek(text) != 0) return 0;
   return kind == 1 && number->count > 0 && number->point > 400 ? 2 : kind;
 }
 
@@ -271,5 +264,32 @@ static int32_t rune_parse_f64(const uint8_t *start, int32_t width, double *resul
   *result = is_negative ? -value : value;
   return 0;
 }
+
+/* Parses the words of a text, of which `found` numbers are there already and `count` are wanted.  Returns how many there
+ * are then, or a negative RUNE_NOT_A_NUMBER or RUNE_OUT_OF_RANGE; one too many is no number. */
+#define RUNE_PARSE_WORDS(ELEMENT, TYPE)                                                                        \
+  static int32_t rune_parse_words_##ELEMENT(const uint8_t *start, int32_t width, TYPE *results, int32_t count, \
+                                            int32_t found) {                                                   \
+    rune_text text = {start, start + width};                                                                   \
+    for (;; ++found) {                                                                                         \
+      rune_skip_spaces(&text);                                                                                 \
+      if (rune_peek(&text) == 0) return found;                                                                 \
+      if (found == count) return -RUNE_NOT_A_NUMBER;                                                           \
+      const uint8_t *const word = text.next;                                                                   \
+      while (rune_peek(&text) != 0 && !rune_is_space(rune_peek(&text))) ++text.next;                           \
+      const int32_t failure = rune_parse_##ELEMENT(word, (int32_t)(text.next - word), results + found);        \
+      if (failure != 0) return -failure;                                                                       \
+    }                                                                                                          \
+  }
+RUNE_PARSE_WORDS(i8, int8_t)
+RUNE_PARSE_WORDS(i16, int16_t)
+RUNE_PARSE_WORDS(i32, int32_t)
+RUNE_PARSE_WORDS(i64, int64_t)
+RUNE_PARSE_WORDS(u8, uint8_t)
+RUNE_PARSE_WORDS(u16, uint16_t)
+RUNE_PARSE_WORDS(u32, uint32_t)
+RUNE_PARSE_WORDS(u64, uint64_t)
+RUNE_PARSE_WORDS(f32, float)
+RUNE_PARSE_WORDS(f64, double)
 
 #endif

@@ -118,6 +118,10 @@ CASES: Mapping[str, tuple[Case, Sequence[Any]]] = {
         case("parse", text("0.1", "-1e3", ".5", "inf", "nan")),
         [[F32(0.1), -1000, 0.5, INF, NAN]],
     ),
+    "parse the words of all texts": (
+        case("parse", text("5\n6  7", "", "\t8"), declared=[tensor("u8", 2, 2)]),
+        [[[5, 6], [7, 8]]],
+    ),
     "parse as declared": (case("parse", text("0.1"), declared=[tensor("f64", 1)]), [[0.1]]),
     "decode up to the first NUL": (case("utf8_decode", of("uint8", *b"abc\0de")), [["abc"]]),
     "decode rows": (case("utf8_decode", of("uint8", [*"é".encode()], [0, 65])), [["é", ""]]),
