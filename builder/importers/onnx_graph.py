@@ -87,7 +87,7 @@ class _Importer(ONNXGraphImporter):  # type: ignore[misc]
     def _construct_nodes(self, graph: Any) -> None:
         for index, node in enumerate(graph.node):
             try:
-                _check_operator(node)
+                check_operator(node)
                 if self._unknown.isdisjoint(node.input):
                     super()._construct_nodes(SimpleNamespace(node=[node]))
                     self._bind_outputs(index, node)
@@ -146,7 +146,7 @@ def _problem(index: int, node: Any, fault: Exception) -> Problem:
     return Problem(index, label, outputs, summary(fault))
 
 
-def _check_operator(node: Any) -> None:
+def check_operator(node: Any) -> None:
     """Raises Unsupported for an operator that cannot be compiled whatever its inputs."""
     if node.op_type in INTEGER_OPERATORS:
         return

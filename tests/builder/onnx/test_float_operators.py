@@ -223,3 +223,33 @@ def test_functions_of_the_c_library() -> None:
         for operator, x, actual in zip(domains, sample, found, strict=True):
             exact = getattr(np, numpy_names.get(operator, operator.lower()))(x.astype("float64"))
             np.testing.assert_allclose(actual, exact, rtol=4e-7, atol=1e-30, err_msg=operator)
+
+
+def test_many_small_operators() -> None:
+    """What TVM's kernels compute, all of it in one model."""
+    graph, image = Graph(), (1, 2, 4, 6)
+    plain = ("Ceil", "Floor", "Reciprocal", "Neg", "Erf", "Elu", "HardSigmoid", "HardSwish", "LeakyRelu")
+    for operator in (*plain, "Softplus", "Dropout", "Identity", "LogSoftmax"):
+        graph.output(graph.node(operator, graph.input(image)))
+    x = graph.input(image)
+    for operator in ("ReduceMax", "ReduceMin", "ReduceMean"):
+        graph.output(graph.node(operator, x, axes=[1, -1], keepdims=0))
+    graph.output(graph.node("ReduceSum", x, graph.constant([2], "int64")))
+    for operator in ("ArgMax", "ArgMin"):
+        graph.output(graph.node(operator, x, axis=3), TensorProto.INT64)
+    scale, offset = graph.constant(values(6)), graph.constant(values(6))
+    graph.output(graph.node("LayerNormalization", x, scale, offset))
+    scale, offset = graph.constant(values(2)), graph.constant(values(2))
+    graph.output(graph.node("InstanceNormalization", x, scale, offset))
+    graph.output(graph.node("GlobalMaxPool", x))
+    graph.output(graph.node("PRelu", x, graph.constant(values(2, 1, 1))))
+    graph.output(graph.node("Pow", graph.node("Abs", x), graph.constant(1.7)))
+    graph.output(graph.node("Pad", x, graph.constant([0, 0, 1, 2, 0, 0, 0, 1], "int64"), graph.constant(0.5)))
+    graph.output(graph.node("Tile", x, graph.constant([1, 2, 1, 3], "int64")))
+    graph.output(graph.node("Expand", graph.node("GlobalMaxPool", x), graph.constant(image, "int64")))
+    graph.output(graph.node("ConstantOfShape", graph.node("Shape", x)))
+    graph.output(graph.node("Where", graph.node("Less", x, graph.constant(0.0)), graph.constant(1.0), x))
+    graph.output(graph.node("Cast", graph.node("Cast", x, to=TensorProto.INT32), to=TensorProto.FLOAT))
+    graph.output(graph.node("ConvTranspose", x, graph.constant(values(2, 3, 3, 3)), strides=[2, 1]))
+    graph.output(graph.node("Resize", x, "", graph.constant([1.0, 1.0, 2.0, 2.0]), mode="nearest"))
+    assert_close_to_onnxruntime(graph.model(), normal_samples(graph.shapes))
