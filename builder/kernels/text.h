@@ -77,8 +77,8 @@ RUNE_PARSE_INTEGER(rune_parse_u32, uint32_t, UINT32_MAX, 0)
 RUNE_PARSE_INTEGER(rune_parse_u64, uint64_t, UINT64_MAX, 0)
 
 /* 0.DIGITS * 10^point, first and last digit not 0; no digits are zero.  What does not fit is cut off, and `has_rest`
- * remembers that it was more than nothing.  With room for as many digits as the number half-way between two neighbouring
- * floats can have, that decides every rounding: 112 for f32, 767 for f64. */
+ * remembers that it was more than nothing.  With room for as many digits as the number half-way between two
+ * neighbouring floats can have, that decides every rounding: 112 for f32, 767 for f64. */
 typedef struct {
   uint8_t *digits;
   int32_t capacity, count, point;
@@ -200,7 +200,7 @@ static bool rune_take_power(rune_text *text, rune_decimal *number) {
   return true;
 }
 
-/* The float mantissa * 2^exponent nearest to a number, ties to even; exact in a float of `precision` bits whose smallest
+/* The float mantissa * 2^exponent nearest to a number, ties to even, where floats have `precision` bits and the smallest
  * step is 2^lowest. */
 static uint64_t rune_round_decimal(rune_decimal *number, int32_t precision, int32_t lowest, int32_t *exponent) {
   *exponent = lowest;
@@ -265,8 +265,8 @@ static int32_t rune_parse_f64(const uint8_t *start, int32_t width, double *resul
   return 0;
 }
 
-/* Parses the words of a text, of which `found` numbers are there already and `count` are wanted.  Returns how many there
- * are then, or a negative RUNE_NOT_A_NUMBER or RUNE_OUT_OF_RANGE; one too many is no number. */
+/* Parses the words of a text, where `found` of `count` numbers are there already.  Returns how many there are then, or
+ * a negative RUNE_NOT_A_NUMBER or RUNE_OUT_OF_RANGE; one too many is no number. */
 #define RUNE_PARSE_WORDS(ELEMENT, TYPE)                                                                        \
   static int32_t rune_parse_words_##ELEMENT(const uint8_t *start, int32_t width, TYPE *results, int32_t count, \
                                             int32_t found) {                                                   \
