@@ -21,6 +21,7 @@ KERNEL_HEADERS = (
     "fixed_point.h",
     "inner_product.h",
     "sigmoid.h",
+    "signal.h",
     "elementwise.h",
     "softmax.h",
     "quantize.h",

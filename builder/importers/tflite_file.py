@@ -27,7 +27,7 @@ MAXIMUM_ELEMENTS = 1 << 28
 PACKED = "INT4"
 """Constants of this type come two to a byte, the lower half first; they are read as int8."""
 
-_READ_FAULTS = (
+READ_FAULTS = (
     struct.error, IndexError, KeyError, ValueError, TypeError, AttributeError, OverflowError,
     UnicodeDecodeError
 )  # fmt: skip
@@ -95,7 +95,7 @@ def damage_as_compile_error(file: str) -> Iterator[None]:
     """Turns whatever the generated reader stumbles over into one clear error."""
     try:
         yield
-    except _READ_FAULTS as fault:
+    except READ_FAULTS as fault:
         raise CompileError(
             f"{file}: damaged TensorFlow Lite model ({fault})",
             hint="the file is truncated or was changed; copy or export it again",

@@ -31,6 +31,7 @@ INTEGER = [
     "mlperf_tiny/ad01_int8",
     "mlperf_tiny/model_ToyCar_quant_fullint_micro",
     "tflite_micro/hello_world_int8",
+    "tflite_micro/audio_preprocessor_int8",
     "tflite_micro/keyword_scrambled",
     "tflite_micro/micro_speech_quantized",
     "tflite_micro/simple_add_model",
