@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
@@ -114,6 +115,11 @@ def broadcast_shapes(*shapes: Sequence[int]) -> tuple[int, ...]:
 def broadcast(shape: Sequence[int], position: Sequence[Any]) -> tuple[Any, ...]:
     """Where a tensor of `shape` is read for the result's element at `position`, of the same rank."""
     return tuple(0 if size == 1 else index for size, index in zip(shape, position, strict=True))
+
+
+def rows_and_depth(shape: Sequence[int]) -> tuple[int, int]:
+    """A shape as a matrix, whose rows lie along the last axis."""
+    return (math.prod(shape[:-1]), shape[-1]) if shape else (1, 1)
 
 
 def same(*dtypes: str, inputs: int = 2) -> tuple[tuple[str, ...], ...]:

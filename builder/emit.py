@@ -24,6 +24,7 @@ KERNEL_HEADERS = (
     "signal.h",
     "elementwise.h",
     "softmax.h",
+    "normalization.h",
     "quantize.h",
     "blocks.h",
     "text.h",
