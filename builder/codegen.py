@@ -30,6 +30,8 @@ for _operator, _function in (("tirx.fabs", "fabsf"), ("tirx.exp2", "exp2f")):
 
 STACK_BYTES = 64
 """The largest temporary that stays on the stack."""
+SCALAR_BYTES = 8
+"""The largest variable."""
 
 _LITERALS = {"float32": ("rune_f32", "<f", "<I", "uint32"), "float64": ("rune_f64", "<d", "<Q", "uint64")}
 _FUNCTION = re.compile(r"^TVM_DLL (int32_t (\w+)\(.*\)) \{$")
@@ -47,17 +49,20 @@ class CFunction:
 
 def generate(functions: Mapping[str, Any]) -> dict[str, CFunction]:
     """C for TIR functions, by name."""
+    sizes: dict[str, list[int]] = {name: [] for name in functions}
     module = tvm.IRModule(
-        {name: function.with_attr("global_symbol", name) for name, function in functions.items()}
+        {
+            # TVM shrinks a temporary to what it sees used, but what C does behind an address it does not see.
+            name: _with_workspaces(function.with_attr("global_symbol", name), sizes[name], SCALAR_BYTES)
+            for name, function in functions.items()
+        }
     )
-    module = _lowering()(module)
-    workspaces: dict[str, tuple[int, ...]] = {}
     pointers = {}
-    for variable, function in module.functions.items():
-        with_pointers, sizes = _pointer_parameters(_exact_literals(function))
-        pointers[variable], workspaces[variable.name_hint] = with_pointers, sizes
+    for variable, function in _lowering()(module).functions.items():
+        whole = _with_workspaces(_exact_literals(function), sizes[variable.name_hint], STACK_BYTES)
+        pointers[variable] = _with_pointers(whole)
     sources = _print(tvm.IRModule(pointers))
-    return {name: CFunction(name, sources[name], workspaces[name]) for name in functions}
+    return {name: CFunction(name, sources[name], tuple(sizes[name])) for name in functions}
 
 
 def _lowering() -> Any:
@@ -93,28 +98,32 @@ def _exact_literals(function: Any) -> Any:
     return tvm_ffi.structural_map(function, [(tir.FloatImm, exact)])
 
 
-def _pointer_parameters(function: Any) -> tuple[Any, tuple[int, ...]]:
-    """The function with pointers for buffers, and the sizes of the workspaces it now takes as well."""
-    parameters, declarations = [], []
-    for buffer in function.params:
-        pointer = tir.Var(buffer.name, tvm.ir.PointerType(buffer.ty.dtype))
-        parameters.append(pointer)
-        declarations.append(tir.DeclBuffer(buffer, data=pointer))
-    sizes: list[int] = []
+def _with_workspaces(function: Any, sizes: list[int], limit: int) -> Any:
+    """The function with its temporaries of more than `limit` bytes as parameters; `sizes` is told their bytes."""
+    buffers = []
 
     def hoist(allocation: Any) -> Any:
         size = _bytes(allocation.buffer)
-        if size <= STACK_BYTES:
+        if size <= limit:
             return allocation
-        pointer = tir.Var(f"workspace_{len(sizes)}", tvm.ir.PointerType(allocation.buffer.ty.dtype))
         sizes.append(size)
-        parameters.append(pointer)
-        return tir.DeclBuffer(allocation.buffer, data=pointer)
+        buffers.append(allocation.buffer)
+        return tir.Evaluate(0)
 
     body = tvm_ffi.structural_map(function.body, [(tir.AllocBuffer, hoist)])
-    statements = tir.SeqStmt([*declarations, body, tir.Return(tir.const(0, "int32"))])
-    result = tir.PrimFunc(parameters, statements, tvm.ir.PrimType("int32"), attrs=function.attrs)
-    return result, tuple(sizes)
+    parameters = [*function.params, *buffers]
+    return tir.PrimFunc(parameters, body, ret_type=function.ret_type, attrs=function.attrs)
+
+
+def _with_pointers(function: Any) -> Any:
+    """The function with a plain pointer for each buffer, returning int32."""
+    parameters = [tir.Var(buffer.name, tvm.ir.PointerType(buffer.ty.dtype)) for buffer in function.params]
+    declarations = [
+        tir.DeclBuffer(buffer, data=pointer)
+        for buffer, pointer in zip(function.params, parameters, strict=True)
+    ]
+    statements = tir.SeqStmt([*declarations, function.body, tir.Return(tir.const(0, "int32"))])
+    return tir.PrimFunc(parameters, statements, tvm.ir.PrimType("int32"), attrs=function.attrs)
 
 
 def _bytes(buffer: Any) -> int:

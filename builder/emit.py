@@ -28,6 +28,7 @@ KERNEL_HEADERS = (
     "quantize.h",
     "blocks.h",
     "text.h",
+    "simd.h",
 )
 ALIGNMENT = {Profile.SIMD: 16, Profile.MCU: 4}
 """Bytes: what the widest load of each profile wants."""

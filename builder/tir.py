@@ -44,6 +44,11 @@ class Cell:
         self.set(self.value + value)
 
 
+def workspace(dtype: str, count: int) -> Any:
+    """Memory for temporary values, which the memory plan places in the arena."""
+    return T.alloc_buffer((count,), dtype)
+
+
 def store(buffer: Any, indices: Sequence[Any], value: Any) -> None:
     T.buffer_store(buffer, value, list(indices))
 

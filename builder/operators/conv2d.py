@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from builder import tir
-from builder.operators.base import Node, Unsupported, shape_of
+from builder import simd, tir
+from builder.operators.base import Kernel, Node, Unsupported, shape_of
 from builder.weighted_sum import Arithmetic, WeightedSum
 from builder.window import Window, inside, taps, tflite_window
+from container.abi import Profile
 
 
 class Conv2D(WeightedSum):
@@ -39,6 +40,13 @@ class Conv2D(WeightedSum):
         batch, height, width, channels = shape_of(call)
         _, kernel_height, kernel_width, depth = shape_of(call.args[1])
         return batch * height * width * channels * kernel_height * kernel_width * depth
+
+    def lower(self, call: Any, profile: Profile) -> Kernel:
+        window = Window.from_attributes(call.attrs)
+        whole = window.dilation_width == 1 and shape_of(call.args[1])[3] == shape_of(call.args[0])[3]
+        if profile is Profile.SIMD and whole and simd.fits(call, self.channel_axis):
+            return simd.convolution(call, window)
+        return super().lower(call, profile)
 
     def accumulate(
         self, call: Any, arithmetic: Arithmetic, buffers: tuple[Any, Any], position: Any, total: tir.Cell

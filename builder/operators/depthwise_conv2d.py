@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from builder import tir
-from builder.operators.base import Node, Unsupported, shape_of
+from builder import simd, tir
+from builder.operators.base import Kernel, Node, Unsupported, shape_of
 from builder.weighted_sum import Arithmetic, WeightedSum
 from builder.window import Window, taps, tflite_window
+from container.abi import Profile
 
 
 class DepthwiseConv2D(WeightedSum):
@@ -41,6 +42,13 @@ class DepthwiseConv2D(WeightedSum):
         batch, height, width, channels = shape_of(call)
         _, kernel_height, kernel_width, _ = shape_of(call.args[1])
         return batch * height * width * channels * kernel_height * kernel_width
+
+    def lower(self, call: Any, profile: Profile) -> Kernel:
+        channels = shape_of(call)[3]
+        one_each = channels == shape_of(call.args[0])[3] and channels >= simd.LANES
+        if profile is Profile.SIMD and one_each and simd.fits(call, self.channel_axis):
+            return simd.depthwise(call, Window.from_attributes(call.attrs))
+        return super().lower(call, profile)
 
     def accumulate(
         self, call: Any, arithmetic: Arithmetic, buffers: tuple[Any, Any], position: Any, total: tir.Cell

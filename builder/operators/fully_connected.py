@@ -16,9 +16,10 @@ from typing import Any
 import tflite
 from tvm import relax
 
-from builder import tir
-from builder.operators.base import Node, Unsupported, shape_of
+from builder import simd, tir
+from builder.operators.base import Kernel, Node, Unsupported, shape_of
 from builder.weighted_sum import Arithmetic, WeightedSum
+from container.abi import Profile
 
 
 class FullyConnected(WeightedSum):
@@ -53,6 +54,11 @@ class FullyConnected(WeightedSum):
     def macs(self, call: Any) -> int:
         rows, units = shape_of(call)
         return rows * units * shape_of(call.args[1])[1]
+
+    def lower(self, call: Any, profile: Profile) -> Kernel:
+        if profile is Profile.SIMD and simd.fits(call, self.channel_axis):
+            return simd.fully_connected(call)
+        return super().lower(call, profile)
 
     def accumulate(
         self, call: Any, arithmetic: Arithmetic, buffers: tuple[Any, Any], position: Any, total: tir.Cell
