@@ -99,7 +99,7 @@ def _exact_literals(function: Any) -> Any:
 
 
 def _with_workspaces(function: Any, sizes: list[int], limit: int) -> Any:
-    """The function with its temporaries of more than `limit` bytes as parameters; `sizes` is told their bytes."""
+    """The function with temporaries above `limit` bytes as parameters; `sizes` is told their bytes."""
     buffers = []
 
     def hoist(allocation: Any) -> Any:

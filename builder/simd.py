@@ -1,8 +1,8 @@
-"""Vector kernels of the `simd` profile for sums of products of int8; the micro-kernels are in `kernels/simd.h`.
+"""Vector kernels of the `simd` profile for sums of products of int8, around the C of `kernels/simd.h`.
 
-The input is first widened to int16 without its zero point, into a buffer whose border is zero.  Then two pixels by
-four channels are computed at a time along the taps of a row, from weights that are packed for it when building.
-Every bit is that of the scalar kernels; what cannot be proved to fit is left to them (`fits`).
+The input is first widened to int16 without its zero point, into a buffer whose border is zero.  Then two
+pixels by four channels are computed at a time along the taps of a row, from weights packed when building.  Every
+bit is that of the scalar kernels; what cannot be proved to fit is left to them (`fits`).
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def fits(call: Any, channel_axis: int) -> bool:
     if call.attrs.get("rounding", "twice") != "twice" or int(call.attrs.get("weight_zero", 0)) != 0:
         return False
     weights, bias, _, shifts = (constant_value(argument) for argument in call.args[1:])
-    sums = np.abs(np.moveaxis(weights, channel_axis, 0).astype(np.int64)).reshape(len(bias), -1).sum(axis=1)
+    by_channel = np.moveaxis(weights, channel_axis, 0).astype(np.int64).reshape(len(bias), -1)
+    sums = np.abs(by_channel).sum(axis=1)
     largest = int((255 * sums + np.abs(bias.astype(np.int64))).max())
     return largest < LARGEST_SUM and int(shifts.max()) <= 0 and int(shifts.min()) >= -LARGEST_SHIFT
 
@@ -156,7 +157,7 @@ class _PaddedImage:
 
 
 def pack_rows(weights: Array, window: Window) -> Array:
-    """int8 [channels, height, width, depth] to int16 vectors: [block, row, vector, channel of the block, lane]."""
+    """int8 [channels, height, width, depth] as int16 [block, row, vector, channel of the block, lane]."""
     channels, row = (
         len(weights),
         window.kernel_width * (weights.size // len(weights)) // (window.kernel_height * window.kernel_width),
