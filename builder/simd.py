@@ -1,8 +1,8 @@
 """Vector kernels of the `simd` profile for sums of products of int8, around the C of `kernels/simd.h`.
 
 The input is first widened to int16 without its zero point, into a buffer whose border is zero.  Then two
-pixels by four channels are computed at a time along the taps of a row, from weights packed when building.  Every
-bit is that of the scalar kernels; what cannot be proved to fit is left to them (`fits`).
+pixels by four channels are computed at a time along the taps of a row, from weights packed when building.
+Every bit is that of the scalar kernels; what cannot be proved to fit is left to them (`fits`).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def convolution(call: Any, window: Window) -> Kernel:
 
 
 def fully_connected(call: Any) -> Kernel:
-    """A fully connected layer, which is a 1x1 convolution over a row of pixels.  The call satisfies `fits`."""
+    """A fully connected layer: a 1x1 convolution over a row of pixels.  The call satisfies `fits`."""
     rows, depth = shape_of(call.args[0])
     window = Window(1, 1, 1, 1, 1, 1, 0, 0)
     return _rows_by_channels(call, window, (1, 1, rows, depth), (1, 1, rows, shape_of(call)[1]))
