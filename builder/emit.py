@@ -22,6 +22,7 @@ KERNEL_HEADERS = (
     "inner_product.h",
     "sigmoid.h",
     "signal.h",
+    "detection.h",
     "elementwise.h",
     "softmax.h",
     "normalization.h",

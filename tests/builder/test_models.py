@@ -55,6 +55,8 @@ INTEGER = [
     "tinymaix/mnist_dw_q",
     "tinymaix/mnist_resnet_q",
     "tinymaix/cifar10_q",
+    "micro_wake_word/v2_okay_nabu",
+    "micro_wake_word/v2_vad",
     "hotg_rune/microspeech_4words",
     "hotg_rune/person_detection_uint8",
     "mlonmcu/cnn_s_quantized",
