@@ -113,7 +113,7 @@ class IntegerArithmetic(Arithmetic):
         """The C function of the inner product, and the offsets that it takes."""
         both = (self._x_offset, self._w_offset)
         if self._dtype == "int8" and self._w_offset:
-            return "rune_dot_i8_asymmetric", both
+            return "rune_dot_i8_i8", both
         offsets = {"int8": both[:1], "uint8": both}
         return _DOTS[self._dtype, self.accumulator], offsets.get(self._dtype, ())
 

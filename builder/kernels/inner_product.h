@@ -12,14 +12,6 @@ RUNE_INLINE int32_t rune_dot_i8(const int8_t *restrict x, const int8_t *restrict
   return sum;
 }
 
-/* sum of (x[i] + x_offset) * (w[i] + w_offset), in int32. */
-RUNE_INLINE int32_t rune_dot_i8_asymmetric(const int8_t *restrict x, const int8_t *restrict w, int32_t count,
-                                           int32_t x_offset, int32_t w_offset) {
-  int32_t sum = 0;
-  for (int32_t i = 0; i < count; ++i) sum += (x[i] + x_offset) * (w[i] + w_offset);
-  return sum;
-}
-
 /* sum of x[i] * w[i] of 16-bit activations, whose zero point is 0, in int32. */
 RUNE_INLINE int32_t rune_dot_i16(const int16_t *restrict x, const int8_t *restrict w, int32_t count) {
   uint32_t sum = 0;
