@@ -59,6 +59,7 @@ def build_container(
         plans=plans,
         tools=_tools(),
         golden_engines=sealed.engines,
+        golden_tolerance=sealed.tolerance,
     )
     return seal(manifest, modules, encode(sealed.vectors) if sealed.vectors else None)
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from builder.blocks.base import Block, NoReference, use_of
 from builder.engines import EngineError, described, installed_engine, run_engine
+from builder.importers import ONNX
 from builder.npz import read_arrays
 from container.errors import UsageError
 from container.golden import GoldenVector
@@ -25,6 +26,12 @@ from runefile.pipeline import TypedPipeline
 Array: TypeAlias = np.ndarray[Any, Any]
 Sample: TypeAlias = Mapping[str, Array]
 """Inputs by the name of the capability, in the shapes of the ABI (text as bytes)."""
+
+
+FLOAT_TOLERANCE = 1e-5
+"""Engines add up in different orders."""
+QUANTIZED_ONNX_TOLERANCE = 0.05
+"""onnxruntime rounds the sums of a quantised model as float32: near ties, to the other side than exact ones."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,8 @@ class Golden:
     vectors: tuple[GoldenVector, ...]
     engines: tuple[str, ...]
     """Name and version of each engine that took part."""
+    tolerance: float = FLOAT_TOLERANCE
+    """How far floats may lie from them, as a part of the largest value of an output."""
     reason: str | None = None
     """Why there are no vectors, or fewer than asked for."""
 
@@ -59,7 +68,7 @@ def golden_vectors(pipeline: TypedPipeline, options: GoldenOptions) -> Golden:
     try:
         outputs = walk.outputs([sample for _, sample in named])
     except (EngineError, NoReference) as fault:
-        return Golden((), (), str(fault))
+        return Golden((), (), reason=str(fault))
     vectors = tuple(
         GoldenVector(
             inputs={name: _bytes(value) for name, value in sample.items()},
@@ -71,7 +80,7 @@ def golden_vectors(pipeline: TypedPipeline, options: GoldenOptions) -> Golden:
     )
     refused = len(named) - len(vectors)
     reason = f"{refused} inputs that the pipeline refuses were left out" if refused else None
-    return Golden(vectors, tuple(walk.engines), reason)
+    return Golden(vectors, tuple(walk.engines), walk.tolerance, reason)
 
 
 def _samples(pipeline: TypedPipeline, options: GoldenOptions) -> list[tuple[str, Sample]]:
@@ -133,6 +142,7 @@ class _Walk:
     def __init__(self, pipeline: TypedPipeline) -> None:
         self._pipeline = pipeline
         self.engines: list[str] = [described("numpy")]
+        self.tolerance = FLOAT_TOLERANCE
 
     def outputs(self, samples: Sequence[Sample]) -> list[dict[int, Array] | None]:
         """Outputs by port of each sample; None where a block refuses it."""
@@ -152,6 +162,8 @@ class _Walk:
         engine = installed_engine(model.format)
         if engine is None:
             raise EngineError(f"no independent engine for {model.format} models is installed")
+        if model.format == ONNX and b"Quantize" in model.data:
+            self.tolerance = QUANTIZED_ONNX_TOLERANCE
         inputs = [_inputs(stage, sample) for sample in samples]
         for sample, results in zip(samples, run_engine(engine, model.data, inputs), strict=True):
             _keep(stage, sample, results)

@@ -103,6 +103,10 @@ class MemoryPlan:
     """Values that one run leaves to the next, outside of the arena."""
 
 
+LARGEST_GOLDEN_TOLERANCE = 0.05
+"""A looser comparison would prove nothing."""
+
+
 @dataclass(frozen=True)
 class Manifest:
     abi: int
@@ -114,6 +118,8 @@ class Manifest:
     """Name of each tool and its version, `rune` included."""
     golden_engines: tuple[str, ...] = ()
     """The independent engines that computed the golden vectors; empty when none are sealed."""
+    golden_tolerance: float = 1e-5
+    """How far a float may lie from its golden value, as a part of the largest value of its output."""
 
     def to_json(self) -> bytes:
         """The canonical JSON of the section.  Raises ContainerError for a number that is not finite."""
@@ -262,6 +268,11 @@ def _check_width(path: str, kinds: tuple[TensorType, ...]) -> None:
 
 
 def _check_numbering(manifest: Manifest) -> None:
+    _require(
+        0 <= manifest.golden_tolerance <= LARGEST_GOLDEN_TOLERANCE,
+        "golden_tolerance",
+        f"is {manifest.golden_tolerance:g}, expected 0 to {LARGEST_GOLDEN_TOLERANCE:g}",
+    )
     outputs = sum(len(stage.inputs) for stage in manifest.of_kind(StageKind.OUT))
     _require(len(manifest.output_types) == outputs, "stages", "two outputs have one port")
     capabilities = len(manifest.of_kind(StageKind.CAPABILITY))

@@ -29,6 +29,7 @@ from container.abi import Profile
 from container.arrays import Array, from_bytes, to_bytes
 from container.errors import UsageError, VerificationError
 from container.files import read_bounded
+from container.manifest import Manifest
 from container.sections import Container
 from runefile.pipeline import ModelFile
 from runtime.application import Application
@@ -197,10 +198,11 @@ def _row(layer: Layer, expected: Array, found: Array) -> Row:
             hint="is this the reference of another model?",
         )
     expected = expected.reshape(found.shape)
-    scale = None
+    bound = None
     if found.dtype.kind == "f":
-        scale = float(np.abs(expected[np.isfinite(expected)]).max(initial=0))
-    differs = differing(expected, found, scale)
+        largest = float(np.abs(expected[np.isfinite(expected)]).max(initial=0))
+        bound = Manifest.golden_tolerance * largest
+    differs = differing(expected, found, bound)
     first = None
     if differs.any():
         first = tuple(int(axis) for axis in np.unravel_index(int(np.argmax(differs)), differs.shape))

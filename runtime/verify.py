@@ -1,8 +1,9 @@
 """Golden vectors: does the container compute what an independent engine computed?
 
-Integers and text must be equal to the last bit.  A float may differ by `FLOAT_TOLERANCE` times the largest
-magnitude that its output is expected to have in any of the vectors: engines add up in different orders, and
-what is small beside the rest carries their rounding.  What is not finite must be the same.
+Integers and text must be equal to the last bit.  A float may differ by a tolerance, which the manifest
+states, times the largest magnitude that its output is expected to have in any of the vectors: engines add up
+in different orders, and what is small beside the rest carries their rounding.  What is not finite must be the
+same.
 """
 
 from __future__ import annotations
@@ -23,8 +24,6 @@ from container.tensors import TensorType
 from runtime.application import Application, choose_profile
 from runtime.limits import Limits
 from runtime.values import named_outputs
-
-FLOAT_TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,8 @@ class VerificationReport:
     engines: tuple[str, ...]
     """What computed the expected outputs."""
     differences: tuple[Difference, ...]
-    float_tolerance: float = FLOAT_TOLERANCE
+    float_tolerance: float
+    """As a part of the largest value of an output."""
 
     def check(self) -> None:
         """Raises VerificationError that tells the first differences."""
@@ -81,14 +81,14 @@ def verify(
     """
     vectors = sealed_vectors(container)
     chosen = [choose_profile(container, profile) for profile in profiles] or list(container.modules)
-    scales = magnitudes(container.manifest, vectors)
+    bounds = float_bounds(container.manifest, vectors)
     differences: list[Difference] = []
     for profile in chosen:
         with Application(container, profile=profile, limits=limits) as application:
             for number, vector in enumerate(vectors):
                 application.reset()  # golden vectors know nothing of each other
                 outputs = application.infer(vector.inputs).outputs
-                differences += compare(container.manifest, profile, number, vector, outputs, scales)
+                differences += compare(container.manifest, profile, number, vector, outputs, bounds)
     elements = sum(kind.count for kind in container.manifest.output_types.values())
     return VerificationReport(
         tuple(chosen),
@@ -96,6 +96,7 @@ def verify(
         elements * len(vectors) * len(chosen),
         container.manifest.golden_engines,
         tuple(differences),
+        container.manifest.golden_tolerance,
     )
 
 
@@ -110,13 +111,14 @@ def sealed_vectors(container: Container) -> tuple[GoldenVector, ...]:
     return vectors
 
 
-def magnitudes(manifest: Manifest, vectors: Sequence[GoldenVector]) -> dict[int, float]:
-    """The largest finite magnitude of each float output over all vectors, by number of `write`."""
+def float_bounds(manifest: Manifest, vectors: Sequence[GoldenVector]) -> dict[int, float]:
+    """How far each float output may lie from its vectors, by number of `write`."""
     found = {}
     for port, kind in manifest.output_types.items():
         if kind.element.is_float:
             values = np.stack([_array(kind, vector.outputs[port]) for vector in vectors])
-            found[port] = float(np.abs(values[np.isfinite(values)]).max(initial=0))
+            largest = float(np.abs(values[np.isfinite(values)]).max(initial=0))
+            found[port] = manifest.golden_tolerance * largest
     return found
 
 
@@ -126,17 +128,17 @@ def compare(
     number: int,
     vector: GoldenVector,
     outputs: Mapping[int, bytes],
-    scales: Mapping[int, float],
+    bounds: Mapping[int, float],
 ) -> list[Difference]:
     """Where the outputs of vector `number`, by number of `write`, are not as the vector says.
 
-    `scales` are the `magnitudes` of all vectors.
+    `bounds` are the `float_bounds` of all vectors.
     """
     found = []
     for stage in manifest.of_kind(StageKind.OUT):
         for name, port, kind in named_outputs(stage):
             expected, actual = _array(kind, vector.outputs[port]), _array(kind, outputs[port])
-            differs = differing(expected, actual, scales.get(port))
+            differs = differing(expected, actual, bounds.get(port))
             if differs.any():
                 first = tuple(int(axis) for axis in np.unravel_index(int(np.argmax(differs)), differs.shape))
                 found.append(
@@ -159,14 +161,14 @@ def _array(kind: TensorType, data: bytes) -> Array:
     return np.frombuffer(data, little_endian(kind.element)).reshape(kind.array_shape)
 
 
-def differing(expected: Array, actual: Array, scale: float | None) -> Array:
-    """Which elements are not as they must be; `scale` is None where every bit counts."""
+def differing(expected: Array, actual: Array, bound: float | None) -> Array:
+    """Which elements are not as they must be; `bound` is None where every bit counts."""
     differs: Array
-    if scale is None:
+    if bound is None:
         differs = expected != actual
         return differs
     with np.errstate(invalid="ignore"):
-        near = np.abs(expected.astype(np.float64) - actual) <= FLOAT_TOLERANCE * scale
+        near = np.abs(expected.astype(np.float64) - actual) <= bound
     same = (expected == actual) | (np.isnan(expected) & np.isnan(actual))
     differs = ~np.where(np.isfinite(expected), near & np.isfinite(actual), same)
     return differs

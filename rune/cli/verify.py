@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from rune.cli import console, feeding
+
+if TYPE_CHECKING:
+    from runtime.verify import VerificationReport
 
 
 @click.command(short_help="Run a container's golden vectors and compare every bit.")
@@ -36,5 +40,13 @@ def command(container: Path, profile: str | None, deadline_s: float, as_json: bo
         console.say(
             f"ok: {report.vectors} golden vector{'s' if report.vectors != 1 else ''} "
             f"of {' and '.join(report.engines)}, "
-            f"{report.elements:,} values equal in {' and '.join(report.profiles)}"
+            f"{report.elements:,} values equal in {' and '.join(report.profiles)}{_tolerance(report)}"
         )
+
+
+def _tolerance(report: VerificationReport) -> str:
+    """What the user must know of floats where they were compared less strictly than usual."""
+    from container.manifest import Manifest
+
+    usual = report.float_tolerance <= Manifest.golden_tolerance
+    return "" if usual else f" (floats within {report.float_tolerance:.0%} of the largest)"

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 
 import pytest
 
 from container.abi import Profile
 from container.errors import ContainerError, ExitCode, VerificationError
 from container.golden import GoldenVector, encode
+from container.manifest import Manifest
 from container.sections import Container, seal
 from container.tensors import ElementType, TensorType
-from runtime.verify import FLOAT_TOLERANCE, compare, magnitudes, verify
+from runtime.verify import compare, float_bounds, verify
 from tests.runtime import guests
 
 RIGHT = GoldenVector({"features": b"\1\2\3\4"}, {0: b"\1\2\3\4"}, "seed 0")
@@ -90,9 +92,9 @@ def test_float_tolerance(expected: tuple[float, float], found: tuple[float, floa
     manifest = guests.manifest(guests.capability("x", TWO_FLOATS), guests.out("serial", TWO_FLOATS, of="x"))
     vector = GoldenVector({}, {0: struct.pack("<2f", *expected)})
     outputs = {0: struct.pack("<2f", *found)}
-    differences = compare(manifest, Profile.SIMD, 0, vector, outputs, magnitudes(manifest, [vector]))
+    differences = compare(manifest, Profile.SIMD, 0, vector, outputs, float_bounds(manifest, [vector]))
     assert sum(difference.differing for difference in differences) == differing
-    assert FLOAT_TOLERANCE == 1e-5
+    assert manifest.golden_tolerance == 1e-5
 
 
 def test_a_small_float_is_measured_by_the_largest_of_all_vectors() -> None:
@@ -102,8 +104,21 @@ def test_a_small_float_is_measured_by_the_largest_of_all_vectors() -> None:
         GoldenVector({}, {0: struct.pack("<2f", *pair)}) for pair in ((0.001, 0.0), (1.0, 0.5))
     )
     outputs = {0: struct.pack("<2f", 0.001009, 0.0)}
-    alone = compare(manifest, Profile.SIMD, 0, near_zero, outputs, magnitudes(manifest, [near_zero]))
+    alone = compare(manifest, Profile.SIMD, 0, near_zero, outputs, float_bounds(manifest, [near_zero]))
     together = compare(
-        manifest, Profile.SIMD, 0, near_zero, outputs, magnitudes(manifest, [near_zero, large])
+        manifest, Profile.SIMD, 0, near_zero, outputs, float_bounds(manifest, [near_zero, large])
     )
     assert (len(alone), len(together)) == (1, 0)
+
+
+def test_a_manifest_may_state_a_looser_tolerance_for_floats() -> None:
+    manifest = guests.manifest(guests.capability("x", TWO_FLOATS), guests.out("serial", TWO_FLOATS, of="x"))
+    loose = replace(manifest, golden_tolerance=0.05)
+    vector = GoldenVector({}, {0: struct.pack("<2f", 1.0, 0.5)})
+    for found, expected in ((1.04, 0), (1.06, 1)):
+        outputs = {0: struct.pack("<2f", found, 0.5)}
+        assert (
+            len(compare(loose, Profile.SIMD, 0, vector, outputs, float_bounds(loose, [vector]))) == expected
+        )
+    with pytest.raises(ContainerError, match=r"golden_tolerance: is 0\.5, expected 0 to 0\.05"):
+        Manifest.from_json(replace(manifest, golden_tolerance=0.5).to_json())
