@@ -31,7 +31,7 @@ Sample: TypeAlias = Mapping[str, Array]
 FLOAT_TOLERANCE = 1e-5
 """Engines add up in different orders."""
 QUANTIZED_ONNX_TOLERANCE = 0.05
-"""onnxruntime rounds the sums of a quantised model as float32: near ties, to the other side than exact ones."""
+"""onnxruntime rounds the sums of a quantised model as float32: near a tie, elsewhere than exact ones."""
 
 
 @dataclass(frozen=True)
