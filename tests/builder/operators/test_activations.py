@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from random import Random
+
 import numpy as np
 import pytest
-from hypothesis import strategies as st
 
+from container.errors import CompileError
 from container.tensors import Quantization
+from tests.builder.model_runs import run_ours
 from tests.builder.operators.elementwise import (
     Case,
-    Operand,
     assert_equal,
-    quantizations,
+    every,
+    graph_of,
+    of_values,
+    quantized,
+    scale_between,
 )
 
-EVERY = {
-    "int8": np.arange(-128, 128).astype("int8"),
-    "int16": np.arange(-32768, 32768).astype("int16"),
-    "float32": np.linspace(-20, 20, 999).astype("float32"),
-}
-WIDE_SCALES = st.floats(1e-5, 2.0).map(lambda value: float(np.float32(value)))
 FIXED_RESULTS = {
     ("LOGISTIC", "int8"): Quantization((1 / 256,), (-128,)),
     ("LOGISTIC", "int16"): Quantization((2.0**-15,), (0,)),
@@ -27,30 +28,58 @@ FIXED_RESULTS = {
     ("TANH", "int16"): Quantization((2.0**-15,), (0,)),
 }
 """Quantisation that an operator asks of its output."""
-SAME_ON_BOTH_SIDES = ("RELU6",)
 BUILTINS = {
     "int8": ("LOGISTIC", "TANH", "RELU", "RELU6", "LEAKY_RELU", "ELU", "HARD_SWISH"),
     "int16": ("LOGISTIC", "TANH", "RELU", "RELU6", "LEAKY_RELU"),
     "float32": ("LOGISTIC", "TANH", "RELU", "RELU6", "LEAKY_RELU", "ELU", "HARD_SWISH"),
 }
-ALPHAS = st.sampled_from([0.01, 0.3, 1.5, -0.5, 0.0])
 
 
-@st.composite
-def activation(draw: st.DrawFn, builtin: str, dtype: str) -> Case:
-    values = EVERY[dtype]
-    x = draw(quantizations(dtype, st.one_of(WIDE_SCALES, st.sampled_from([2.0**-12, 2.0**-11]))))
-    y = FIXED_RESULTS.get((builtin, dtype)) or draw(quantizations(dtype))
-    if builtin in SAME_ON_BOTH_SIDES:
+def activation(random: Random, builtin: str, dtype: str) -> Case:
+    options = {"alpha": random.choice([0.01, 0.3, 1.5, -0.5, 0.0])} if builtin == "LEAKY_RELU" else {}
+    if dtype == "float32":
+        return of_values(builtin, every(dtype), options=options)
+    x = quantized(random, dtype, 1e-5, 2.0)
+    y = FIXED_RESULTS.get((builtin, dtype)) or quantized(random, dtype)
+    if builtin == "RELU6":
         y = x
-    if builtin == "HARD_SWISH" and x is not None and y is not None:
-        y = Quantization((min(max(y.scale[0], x.scale[0] / 100), x.scale[0] * 200),), y.zero_point)
-    options = {"alpha": draw(ALPHAS)} if builtin == "LEAKY_RELU" else {}
-    output = Operand(values.shape, dtype, y)
-    return Case(builtin, (Operand(values.shape, dtype, x, values=values),), output, options)
+    if builtin == "HARD_SWISH":
+        y = Quantization((x.scale[0] * scale_between(random, 0.01, 200),), y.zero_point)
+    return of_values(builtin, every(dtype), x, y, options)
 
 
-@pytest.mark.parametrize("dtype", BUILTINS)
-def test_functions_of_every_value(dtype: str) -> None:
-    several = st.tuples(*(activation(builtin, dtype) for builtin in BUILTINS[dtype]))
-    assert_equal(several, examples=2)
+def activations(random: Random) -> Sequence[Case]:
+    kinds = [(builtin, dtype) for dtype, builtins in BUILTINS.items() for builtin in builtins]
+    return [activation(random, *kind) for kind in kinds]
+
+
+def test_functions_of_every_value() -> None:
+    assert_equal(activations, models=3)
+
+
+def test_scales_that_are_powers_of_two_are_exact() -> None:
+    """int16 arguments of 2^-12 need no rounding; tanh takes 2^-11, too."""
+    cases = [
+        of_values(builtin, every("int16"), Quantization((scale,), (0,)), FIXED_RESULTS[builtin, "int16"])
+        for builtin in ("LOGISTIC", "TANH")
+        for scale in (2.0**-11, 2.0**-12, 2.0**-13)
+    ]
+    assert_equal(lambda _: cases, models=1)
+
+
+@pytest.mark.parametrize(
+    ("builtin", "x", "y", "message"),
+    [
+        ("TANH", (0.1, 0), (0.1, 0), "expected scale 0.0078125, zero point 0"),
+        ("LOGISTIC", (0.1, 0), (1 / 256, 0), "expected scale 0.00390625, zero point -128"),
+        ("RELU6", (0.1, 0), (0.2, 0), "another quantisation than the output"),
+        ("HARD_SWISH", (0.1, 0), (0.0001, 0), "scales too far apart"),
+    ],
+)
+def test_results_that_no_reference_defines_are_refused(
+    builtin: str, x: tuple[float, int], y: tuple[float, int], message: str
+) -> None:
+    source, target = (Quantization((float(np.float32(scale)),), (zero,)) for scale, zero in (x, y))
+    model, _ = graph_of([of_values(builtin, every("int8"), source, target)])
+    with pytest.raises(CompileError, match=message):
+        run_ours(model, [])
