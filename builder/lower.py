@@ -5,7 +5,7 @@ A short list of named passes; what each does is in its name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import tvm
@@ -13,10 +13,12 @@ import tvm_ffi
 from tvm import relax, s_tir
 
 from builder.operators import by_name
-from builder.operators.base import Operator
+from builder.operators.base import Operator, is_constant
 from container.abi import Profile
 
-ALIASES = ("relax.reshape", "relax.expand_dims", "relax.squeeze", "relax.flatten")
+BARRIER = "relax.builtin.stop_lift_params"
+"""The identity, behind which TVM does not take a constant for one."""
+ALIASES = ("relax.reshape", "relax.expand_dims", "relax.squeeze", "relax.flatten", BARRIER)
 """Operators that change a shape only: their result lies where their input lies, and no code runs."""
 
 IN_PLACE = "rune.in_place"
@@ -86,9 +88,20 @@ def _legalizer(operator: Operator, profile: Profile) -> Callable[[Any, Any], Any
         if kernel.in_place:
             function = function.with_attr(IN_PLACE, [number for pair in kernel.in_place for number in pair])
         types = list(call.ty.fields) if isinstance(call.ty, relax.TupleType) else call.ty
-        return relax.call_tir(builder.add_func(function, operator.name), list(kernel.arguments), types)
+        arguments = _not_all_constant(builder, kernel.arguments)
+        return relax.call_tir(builder.add_func(function, operator.name), arguments, types)
 
     return legalize
+
+
+def _not_all_constant(builder: Any, arguments: Sequence[Any]) -> list[Any]:
+    """A kernel's arguments, one behind a barrier where TVM would run the kernel to fold it.
+
+    It cannot: the C functions that kernels call exist in containers only.
+    """
+    if not arguments or not all(is_constant(argument) for argument in arguments):
+        return list(arguments)
+    return [builder.emit(relax.op.builtin.stop_lift_params(arguments[0])), *arguments[1:]]
 
 
 def inline_fused(module: Any) -> Any:
