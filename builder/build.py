@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from builder.golden import GoldenOptions, golden_vectors
 from container import __version__
@@ -15,6 +15,9 @@ from container.golden import encode
 from container.manifest import Manifest, MemoryPlan, ModelRecord, OperatorRecord
 from container.sections import seal
 from runefile.pipeline import TypedPipeline
+
+if TYPE_CHECKING:
+    from builder.shrinking import GraphPass, Removed
 
 Report = Callable[[str], None]
 """Is told the name of each phase as it begins, or a warning."""
@@ -32,16 +35,21 @@ def build_container(
     golden: GoldenOptions = DEFAULT_GOLDEN,
     progress: Report = lambda phase: None,
     warn: Report = lambda message: None,
+    removed: Callable[[Removed], None] = lambda removed: None,
 ) -> bytes:
     """Compiles a pipeline into the bytes of its container.
 
-    Without an independent engine for its models it carries no golden vectors, of which `warn` is told.
+    Without an independent engine for its models it carries no golden vectors, of which `warn` is told;
+    `removed` is told what each graph pass took out.
     Raises CompileError when the pipeline cannot be compiled, UsageError when the golden file does not fit it.
     """
     progress("import")
     from builder.assemble import assemble
+    from builder.shrinking import shrink
 
     module = assemble(pipeline)
+    progress("shrink")
+    module = shrink(module, graph_passes(), removed)
     modules: dict[Profile, bytes] = {}
     plans: dict[Profile, MemoryPlan] = {}
     for profile in profiles:
@@ -62,6 +70,25 @@ def build_container(
         golden_tolerance=sealed.tolerance,
     )
     return seal(manifest, modules, encode(sealed.vectors) if sealed.vectors else None)
+
+
+def graph_passes() -> tuple[GraphPass, ...]:
+    """The rewrites of a whole pipeline, in their order; every bit of its outputs stays as it was."""
+    from builder.passes.constant_folding import fold_constants
+    from builder.passes.dead_channels import remove_dead_channels
+    from builder.passes.dead_code import remove_dead_code
+    from builder.passes.duplicates import merge_duplicates
+    from builder.passes.identities import remove_identities
+    from builder.passes.padding import merge_padding
+
+    return (
+        remove_dead_code,
+        merge_duplicates,
+        fold_constants,
+        remove_identities,
+        merge_padding,
+        remove_dead_channels,
+    )
 
 
 def compile_profile(

@@ -10,7 +10,7 @@ import numpy as np
 import tflite
 
 from builder import tir
-from builder.fixed_point import activation_range, quantize_multiplier
+from builder.fixed_point import activation_range, multiply, multiply_once, quantize_multiplier
 from builder.operators.base import Node, Unsupported, constant, per_channel, per_tensor
 
 ACTIVATIONS = {
@@ -90,6 +90,15 @@ def requantize(attributes: Mapping[str, Any], *arguments: Any) -> Any:
     """
     once = attributes.get("rounding", "twice") == "once"
     return tir.call("int32", "rune_requantize_once" if once else "rune_requantize", *arguments)
+
+
+def requantized_value(
+    attributes: Mapping[str, Any], total: int, multiplier: int, shift: int, zero: int, low: int, high: int
+) -> int:
+    """What `requantize` computes, of a number that stays within 32 bits when shifted left."""
+    once = attributes.get("rounding", "twice") == "once"
+    scaled = (multiply_once if once else multiply)(total, multiplier, shift)
+    return max(low, min(high, scaled + zero))
 
 
 def requantized(

@@ -13,6 +13,7 @@ from container.sections import load as load_container
 from runefile.files import find_runefile
 
 if TYPE_CHECKING:
+    from builder.shrinking import Removed
     from runefile.check import CheckResult
     from runefile.pipeline import TypedPipeline
     from runtime.application import Application
@@ -118,8 +119,11 @@ def build_pipeline(
     golden_samples: int = GOLDEN_SAMPLES,
     progress: Report = _silent,
     warn: Report = _silent,
+    removed: Callable[[Removed], None] = lambda removed: None,
 ) -> Path:
     """Compile a checked pipeline into a file; the arguments are those of `build`.
+
+    `removed` is told what each graph pass took out.
 
     Raises CompileError, UsageError; RuneError when `output` cannot be written.
     """
@@ -130,7 +134,9 @@ def build_pipeline(
     from builder.golden import GoldenOptions
 
     options = GoldenOptions(samples=golden_samples, file=None if golden is None else Path(golden))
-    data = build_container(pipeline, profiles=chosen, golden=options, progress=progress, warn=warn)
+    data = build_container(
+        pipeline, profiles=chosen, golden=options, progress=progress, warn=warn, removed=removed
+    )
     write_atomically(Path(output), data)
     return Path(output)
 

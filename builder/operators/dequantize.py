@@ -5,11 +5,14 @@ Source: Dequantize in tensorflow/lite/kernels/internal/reference/dequantize.h.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from builder import tir
 from builder.operators.base import Kernel, Node, Operator, dtype_of, per_tensor, shape_of
-from builder.operators.quantize import float32_bits
+from builder.operators.quantize import float32_bits, float32_of
 from container.abi import Profile
 
 
@@ -25,6 +28,10 @@ class Dequantize(Operator):
     def from_integers(self, x: Any, scale: float, zero: int) -> Any:
         """Integers of any dtype to float32."""
         return self.call([x], {"scale": float32_bits(scale), "zero": zero}, shape_of(x), "float32")
+
+    def evaluate(self, call: Any, values: Sequence[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any] | None:
+        centred = values[0].astype("int32") - int(call.attrs["zero"])
+        return np.asarray(centred.astype("float32") * float32_of(int(call.attrs["scale"])))
 
     def lower(self, call: Any, profile: Profile) -> Kernel:
         source, shape = dtype_of(call.args[0]), shape_of(call) or (1,)

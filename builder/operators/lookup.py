@@ -5,7 +5,7 @@ Where the table only clamps, it is no table but two comparisons.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,10 @@ class Lookup(Unary):
         x, table = operands
         return table[tir.cast("int32", x) + 128]
 
+    def evaluate(self, call: Any, values: Sequence[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
+        x, table = values
+        return np.asarray(table[x.astype("int32") + 128])
+
 
 class Clamp(Unary):
     """Integers within `low` and `high`."""
@@ -49,3 +53,6 @@ class Clamp(Unary):
     def element(self, call: Any, *operands: Any) -> Any:
         low, high = (tir.literal(dtype_of(call), int(call.attrs[name])) for name in ("low", "high"))
         return tir.maximum(tir.minimum(operands[0], high), low)
+
+    def evaluate(self, call: Any, values: Sequence[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
+        return values[0].clip(int(call.attrs["low"]), int(call.attrs["high"])).astype(dtype_of(call))

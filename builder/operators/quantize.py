@@ -9,12 +9,15 @@ Source: Requantize in tensorflow/lite/kernels/internal/reference/requantize.h.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from builder import tir
 from builder.fixed_point import INTEGER_RANGE, quantize_multiplier
 from builder.operators.base import Kernel, Node, Operator, dtype_of, per_tensor, shape_of
-from builder.quantized import requantize
+from builder.quantized import requantize, requantized_value
 from container.abi import Profile
 
 COMBINATIONS = (
@@ -25,6 +28,9 @@ COMBINATIONS = (
     ("uint8", "int8"),
 )
 """Dtypes of input and result, as TensorFlow Lite Micro takes them."""
+
+MAXIMUM_NUMBERS = 1 << 16
+"""Different ones that are rescaled when building: all that 16 bits can be."""
 
 
 class Quantize(Operator):
@@ -63,6 +69,22 @@ class Quantize(Operator):
         }
         return self.call([x], attributes, shape_of(x), dtype)
 
+    def evaluate(self, call: Any, values: Sequence[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any] | None:
+        (x,) = values
+        bounds = (int(call.attrs["zero"]), *INTEGER_RANGE[dtype_of(call)])
+        if dtype_of(call.args[0]) == "float32":
+            steps = _steps(x, int(call.attrs["scale"]), str(call.attrs["ties"])) + bounds[0]
+            return np.where(np.isnan(steps), bounds[0], steps).clip(*bounds[1:]).astype(dtype_of(call))
+        parameters = (int(call.attrs["multiplier"]), int(call.attrs["shift"]))
+        offset = int(call.attrs["input_zero"])
+        numbers, places = np.unique(x, return_inverse=True)
+        if numbers.size > MAXIMUM_NUMBERS:
+            return None
+        table = [
+            requantized_value(call.attrs, int(number) - offset, *parameters, *bounds) for number in numbers
+        ]
+        return np.array(table, dtype_of(call))[places].reshape(x.shape)
+
     def lower(self, call: Any, profile: Profile) -> Kernel:
         source, dtype, shape = dtype_of(call.args[0]), dtype_of(call), shape_of(call) or (1,)
         bounds = (int(call.attrs["zero"]), *INTEGER_RANGE[dtype])
@@ -82,6 +104,19 @@ class Quantize(Operator):
                 tir.store(y, position, tir.cast(dtype, result))
 
         return Kernel(tir.kernel([("x", shape, source), ("y", shape, dtype)], body), call.args)
+
+
+def _steps(x: np.ndarray[Any, Any], scale_bits: int, ties: str) -> np.ndarray[Any, Any]:
+    """round(x / scale), the quotient in float32."""
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        quotient = (x / float32_of(scale_bits)).astype("float64")
+    rounded = np.rint(quotient) if ties == "even" else np.trunc(quotient + np.copysign(0.5, quotient))
+    return np.asarray(rounded)
+
+
+def float32_of(bits: int) -> np.float32:
+    """The number that `float32_bits` made."""
+    return np.float32(struct.unpack("<f", struct.pack("<i", bits))[0])
 
 
 def float32_bits(value: float) -> int:

@@ -40,6 +40,18 @@ def is_call(expression: Any, *operators: str) -> bool:
     return calls and expression.op.name in operators
 
 
+def variables_in(expression: Any) -> list[Any]:
+    """The variables that an expression uses, each once."""
+    found: list[Any] = []
+
+    def visit(part: Any) -> None:
+        if isinstance(part, tvm.ir.Var):
+            found.append(part)
+
+    relax.analysis.post_order_visit(expression, visit)
+    return found
+
+
 class Rewriter:
     """What rules work with: the function so far, and where to put more of it."""
 
@@ -111,7 +123,8 @@ class _Pass:
         builder = relax.BlockBuilder()
         bindings = [binding for block in self._function.body.blocks for binding in block.bindings]
         uses = _uses(bindings, self._function.body.body)
-        with builder.function("main", list(self._function.params)):
+        attributes = dict(self._function.attrs.items()) if self._function.attrs is not None else None
+        with builder.function("main", list(self._function.params), attrs=attributes):
             with builder.dataflow():
                 rewriter = Rewriter(builder, self._rules)
                 for binding in bindings:
@@ -150,15 +163,5 @@ class _Pass:
 
 
 def _uses(bindings: Sequence[Any], result: Any) -> Counter[Any]:
-    counts: Counter[Any] = Counter()
-
-    def count(expression: Any) -> None:
-        if isinstance(expression, tvm.ir.Var):
-            counts[expression] += 1
-
-    for expression in (
-        *(binding.value for binding in bindings if isinstance(binding, relax.VarBinding)),
-        result,
-    ):
-        relax.analysis.post_order_visit(expression, count)
-    return counts
+    values = [binding.value for binding in bindings if isinstance(binding, relax.VarBinding)]
+    return Counter(variable for value in [*values, result] for variable in variables_in(value))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +13,9 @@ from container.abi import Profile
 from rune import api
 from rune.cli import console, feeding
 from rune.text import size
+
+if TYPE_CHECKING:
+    from builder.shrinking import Removed
 
 
 @click.command(short_help="Compile a Runefile into a container.")
@@ -40,7 +45,7 @@ from rune.text import size
     show_default=True,
     help="Seal golden vectors of N random inputs.",
 )
-@click.option("-v", "--verbose", is_flag=True, help="Show each phase and the time it takes.")
+@click.option("-v", "--verbose", is_flag=True, help="Show each phase, and what each graph pass removes.")
 @console.json_option
 def command(
     runefile: Path,
@@ -61,6 +66,7 @@ def command(
     """
     path = api.locate(runefile)
     warnings: list[str] = []
+    removals: list[Removed] = []
     with console.Phases(shown=verbose or sys.stderr.isatty()) as phases:
         phases("check")
         pipeline = console.checked(api.diagnose(path))
@@ -72,7 +78,11 @@ def command(
             golden_samples=golden_samples,
             progress=phases,
             warn=warnings.append,
+            removed=removals.append,
         )
+    if verbose:
+        for removal in removals:
+            click.echo(_line(removal), err=True)
     for warning in warnings:
         console.print_warning(warning)
     if as_json:
@@ -82,7 +92,20 @@ def command(
                 "bytes": built.stat().st_size,
                 "seconds": phases.seconds,
                 "warnings": warnings,
+                "removed": [asdict(removal) for removal in removals],
             }
         )
     elif verbose or sys.stderr.isatty():
         click.echo(f"{built}: {size(built.stat().st_size)}, {sum(phases.seconds.values()):.1f} s", err=True)
+
+
+def _line(removal: Removed) -> str:
+    """`remove_dead_channels: 0 operations, 1,024 multiply-accumulates and 96 bytes of weights less`."""
+    counts = (
+        f"{removal.operations:,} operations",
+        f"{removal.macs:,} multiply-accumulates",
+        f"{removal.weight_bytes:,} bytes of weights",
+    )
+    if not any((removal.operations, removal.macs, removal.weight_bytes)):
+        return f"{removal.name}: nothing to remove"
+    return f"{removal.name}: {counts[0]}, {counts[1]} and {counts[2]} less"
