@@ -2,8 +2,8 @@
 
 A `Box` tells where the elements of an array lie in a tensor's row-major memory, by offset and strides as
 NumPy has them, counted in elements.  An operator lists `Copy`s, each from a box of an argument to a box of
-the same shape of the result, which together cover the result.  From the list comes a kernel; where all
-arguments are constants, another constant; and where the whole argument is copied in order, a view of it.
+the same shape of the result, which together cover the result.  From the list comes a kernel, or, where the
+whole argument is copied in order, a view of it.
 """
 
 from __future__ import annotations
@@ -23,10 +23,7 @@ from builder.operators.base import (
     Node,
     Operator,
     Unsupported,
-    constant,
-    constant_value,
     dtype_of,
-    is_constant,
     shape_of,
 )
 from container.abi import Profile
@@ -37,8 +34,6 @@ DTYPES = frozenset(
 """An element that is moved need not be understood."""
 MAXIMUM_COPIES = 1024
 """Of one operator; each is a loop nest of its own."""
-MAXIMUM_FOLDED_BYTES = 1 << 24
-"""A larger result is not computed when building: what a few values describe should not fill the container."""
 
 
 @dataclass(frozen=True)
@@ -126,17 +121,21 @@ class Movement(Operator):
         attributes: Mapping[str, int | str | Sequence[int]],
         shape: Sequence[int],
     ) -> Any:
-        """The result of `shape`, bound: of a call, a view or a constant.  Raises Unsupported."""
+        """The result of `shape`, a call or a view, bound.  Raises Unsupported."""
         call = self.call(arguments, attributes, shape, dtype_of(arguments[0]))
         copies = self._merged_copies(call)
         if len(copies) > MAXIMUM_COPIES:
             raise Unsupported(f"it moves {len(copies)} pieces; at most {MAXIMUM_COPIES} are supported")
-        size = math.prod(shape) * np.dtype(dtype_of(call)).itemsize
-        if all(is_constant(argument) for argument in arguments) and size <= MAXIMUM_FOLDED_BYTES:
-            return constant(_performed(copies, [constant_value(a) for a in arguments], shape))
         if len(copies) == 1 and _is_view(copies[0], arguments):
             return view(node, arguments[copies[0].source], shape)
         return node.emit(call)
+
+    def evaluate(self, call: Any, values: Sequence[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
+        result = np.empty(math.prod(shape_of(call)), values[0].dtype)
+        for copy in self._merged_copies(call):
+            position = np.ix_(*map(np.arange, copy.read.shape))
+            result[copy.write.at(position)] = values[copy.source].reshape(-1)[copy.read.at(position)]
+        return result
 
     def lower(self, call: Any, profile: Profile) -> Kernel:
         copies = self._merged_copies(call)
@@ -159,16 +158,6 @@ class Movement(Operator):
         return [copy.merged() for copy in self.copies(call) if copy.read.count]
 
 
-def _performed(
-    copies: Sequence[Copy], sources: Sequence[np.ndarray[Any, Any]], shape: Sequence[int]
-) -> np.ndarray[Any, Any]:
-    result = np.empty(math.prod(shape), sources[0].dtype)
-    for copy in copies:
-        position = np.ix_(*map(np.arange, copy.read.shape))
-        result[copy.write.at(position)] = sources[copy.source].reshape(-1)[copy.read.at(position)]
-    return result.reshape(tuple(shape))
-
-
 def _is_view(copy: Copy, arguments: Sequence[Any]) -> bool:
     """Whether a merged copy takes a whole argument in its order to the result."""
     count = math.prod(shape_of(arguments[copy.source]))
@@ -189,8 +178,6 @@ def view(node: Node, value: Any, shape: Sequence[int]) -> Any:
     """A bound value under another shape."""
     if shape_of(value) == tuple(shape):
         return value
-    if is_constant(value):
-        return constant(constant_value(value).reshape(tuple(shape)))
     return node.emit(relax.op.reshape(value, tuple(shape)))
 
 

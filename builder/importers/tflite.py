@@ -62,6 +62,7 @@ def _import_operator(
 ) -> list[Problem]:
     from tvm import relax
 
+    from builder.folding import folded
     from builder.importers.problems import Problem
     from builder.importers.tflite_state import Resource
     from builder.operators import by_tflite_name
@@ -70,6 +71,9 @@ def _import_operator(
     outputs = [graph.tensors[i] for i in operator.outputs]
 
     def bind(expression: Any) -> Any:
+        known = expression if is_constant(expression) else folded(expression)
+        if known is not None:
+            return known  # later operators may need its value, as they do of a constant in the file
         is_reshape = isinstance(expression, relax.Call) and expression.op.name == "relax.reshape"
         name = "reshape" if is_reshape else operator.name.lower()
         return emit(expression, f"{name}_{operator.index}_")
@@ -81,9 +85,7 @@ def _import_operator(
         results = reader.read_tflite(Node(operator, graph.tensors, values, bind, memory))
         results = results if isinstance(results, (list, tuple)) else [results]
         for tensor, result in zip(outputs, results, strict=True):
-            # A constant stays itself: later operators may need its value, as they do of one in the file.
-            computed = not isinstance(result, Resource) and not is_constant(result)
-            values[tensor.index] = bind(result) if computed else result
+            values[tensor.index] = result if isinstance(result, Resource) else bind(result)
         return []
     except Unsupported as fault:
         # Stand-ins let the walk go on, so that one build names all problems of a model.

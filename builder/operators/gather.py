@@ -59,7 +59,7 @@ class Gather(Operator):
         if is_constant(places):
             _require_inside(constant_value(places), (shape[axis],))
             if not batches:
-                picked = _picked_when_building(node, x, constant_value(places).reshape(-1), axis)
+                picked = _evenly_spaced(node, x, constant_value(places).reshape(-1), axis)
                 if picked is not None:
                     return view(node, picked, result)
         batch, outer = math.prod(shape[:batches]), math.prod(shape[batches:axis])
@@ -68,6 +68,13 @@ class Gather(Operator):
         places = view(node, places, (batch, count))
         call = self.call([x, places], {}, (batch, outer, count, inner), node.output().dtype)
         return view(node, node.emit(call), result)
+
+    def evaluate(self, call: Any, values: Sequence[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any] | None:
+        x, indices = values
+        if not _are_inside(indices, x.shape[2:3]):
+            return None
+        batch, outer = np.ix_(*map(np.arange, x.shape[:2]))
+        return np.asarray(x[batch[..., None], outer[..., None], indices[:, None]])
 
     def lower(self, call: Any, profile: Profile) -> Kernel:
         shape, size = shape_of(call), shape_of(call.args[0])[2]
@@ -119,6 +126,10 @@ class GatherNd(Operator):
         call = self.call([x, places], {}, (count, inner), node.output().dtype)
         return view(node, node.emit(call), result)
 
+    def evaluate(self, call: Any, values: Sequence[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any] | None:
+        x, indices = values
+        return np.asarray(x[tuple(indices.T)]) if _are_inside(indices, x.shape[:-1]) else None
+
     def lower(self, call: Any, profile: Profile) -> Kernel:
         count, inner = shape_of(call)
         sizes = shape_of(call.args[0])[:-1]
@@ -151,16 +162,19 @@ def _indices(node: Node, position: int) -> Any:
     return value
 
 
+def _are_inside(indices: np.ndarray[Any, Any], sizes: Sequence[int]) -> bool:
+    """Whether every index is one of its axis; `sizes` counts along the last dimension."""
+    return not indices.size or bool(indices.min() >= 0 and np.all(indices < np.array(sizes)))
+
+
 def _require_inside(indices: np.ndarray[Any, Any], sizes: Sequence[int]) -> None:
-    """Raises Unsupported unless every index is one of its axis; `sizes` counts along the last dimension."""
-    if indices.size and (indices.min() < 0 or np.any(indices >= np.array(sizes))):
+    """Raises Unsupported unless every constant index is one of its axis."""
+    if not _are_inside(indices, sizes):
         raise Unsupported(f"an index out of range: {indices.min()} to {indices.max()} into {list(sizes)}")
 
 
-def _picked_when_building(node: Node, x: Any, indices: np.ndarray[Any, Any], axis: int) -> Any:
-    """The slices where all is constant, or the indices are evenly spaced; None otherwise."""
-    if is_constant(x):
-        return constant(np.take(constant_value(x), indices, axis))
+def _evenly_spaced(node: Node, x: Any, indices: np.ndarray[Any, Any], axis: int) -> Any:
+    """The slices where the indices are evenly spaced; None otherwise."""
     steps = np.unique(np.diff(indices))
     if len(indices) == 0 or len(steps) > 1:
         return None
