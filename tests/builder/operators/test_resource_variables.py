@@ -109,6 +109,31 @@ def test_the_old_value_is_an_output_after_the_new_one_is_computed() -> None:
         assert names(plan) == ["read", "add_2", "write", "write", "keep"]
 
 
+def test_an_output_is_the_old_value_though_the_new_one_owes_nothing_to_it() -> None:
+    graph, x = started()
+    read(graph, "last", output=True)
+    assign(graph, "last", add(graph, x, x))
+    for plan in assert_as_the_reference(graph).values():
+        assert names(plan)[-1] == "keep"
+
+
+def test_the_old_value_is_used_after_the_new_one_is_computed() -> None:
+    graph, x = started()
+    old = read(graph, "last")
+    assign(graph, "last", add(graph, x, x))
+    add(graph, x, old)
+    for plan in assert_as_the_reference(graph).values():
+        assert names(plan)[-1] == "keep"
+
+
+def test_a_value_that_owes_nothing_to_the_old_one_is_computed_in_its_place() -> None:
+    graph, x = started()
+    add(graph, x, read(graph, "last"))
+    assign(graph, "last", add(graph, x, x))
+    for plan in assert_as_the_reference(graph).values():
+        assert "keep" not in names(plan)
+
+
 def test_a_chain_of_variables_moves_on_by_one_a_run() -> None:
     graph, x = started()
     first, second = read(graph, "first", output=True), read(graph, "second", output=True)
