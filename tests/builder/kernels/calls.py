@@ -1,4 +1,4 @@
-"""Runs calls of operators with arguments of one's choice, many to a container, in both profiles."""
+"""Runs calls of operators with arguments of one's choice, all in one container, in both profiles."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from tests.builder.support import container_of, run_container
 
 FLOAT_TOLERANCE = 1e-5
 """Of the largest magnitude that is expected: kernels add up in different orders."""
-CALLS_PER_CONTAINER = 16
 
 Bind: TypeAlias = Callable[[Any], Any]
 """Binds a Relax expression to a variable, which is what other expressions may use."""
@@ -66,16 +65,14 @@ class Calls(Block):
 def differences(calls: Sequence[KernelCall]) -> dict[str, str]:
     """The cases whose result is not what was expected, and how it differs."""
     found: dict[str, str] = {}
-    for start in range(0, len(calls), CALLS_PER_CONTAINER):
-        part = calls[start : start + CALLS_PER_CONTAINER]
-        container = container_of(_pipeline(part))
-        for profile in Profile:
-            sample = [array for call in part for array in call.inputs]
-            (results,) = run_container(container, profile, [sample])
-            for call, result in zip(part, results, strict=True):
-                how = difference(result.reshape(-1), call.expected.reshape(-1))
-                if how:
-                    found[call.case] = f"{profile}: {how}"
+    container = container_of(_pipeline(calls))
+    sample = [array for call in calls for array in call.inputs]
+    for profile in Profile:
+        (results,) = run_container(container, profile, [sample])
+        for call, result in zip(calls, results, strict=True):
+            how = difference(result.reshape(-1), call.expected.reshape(-1))
+            if how:
+                found[call.case] = f"{profile}: {how}"
     return found
 
 
