@@ -43,8 +43,8 @@ def assert_equals_tflite_micro(model: bytes, samples: Sequence[Sample]) -> None:
     expected = run_tflite_micro(model, samples)
     for profile, found in run_ours(model, samples).items():
         for number, (ours, theirs) in enumerate(zip(found, expected, strict=True)):
-            for actual, wanted in zip(ours, theirs, strict=True):
-                message = f"{profile}, sample {number}"
+            for output, (actual, wanted) in enumerate(zip(ours, theirs, strict=True)):
+                message = f"{profile}, sample {number}, output {output}"
                 if wanted.dtype.kind == "f":
                     tolerance = 1e-5 * max(1e-30, float(np.abs(wanted).max()))
                     np.testing.assert_allclose(actual, wanted, rtol=0, atol=tolerance, err_msg=message)

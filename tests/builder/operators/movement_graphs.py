@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 
 from container.tensors import Quantization
 from examples.tflite_writer import Graph
+from tests.builder.operators.mixtures import ANY_SHAPE, Add, Shape, Values, elements, integers, shapes
 
 SYMMETRIC = Quantization((0.5,), (0,))
 """Of every int16 tensor."""
-
-Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -30,33 +29,25 @@ class Moved:
     int8: Quantization = Quantization((0.5,), (-7,))
     """Of all its int8 tensors."""
 
-    def add(self, graph: Graph, dtype: str) -> list[Shape]:
-        """Adds it to a graph; returns the shapes of its inputs."""
+    def of(self, dtype: str) -> Add:
+        return lambda graph, generator: self.add(graph, dtype)
+
+    def add(self, graph: Graph, dtype: str) -> list[Values]:
+        """Adds it to a graph; tells what its inputs may be."""
         quantization = {"int8": self.int8, "int16": SYMMETRIC}.get(dtype)
-        shapes: list[Shape] = []
+        inputs: list[Values] = []
         numbers: list[int] = []
         for operand in self.operands:
             if isinstance(operand, np.ndarray):
                 numbers.append(graph.constant("c", operand))
             else:
-                shapes.append(operand)
+                inputs.append(elements(operand, dtype))
                 numbers.append(graph.input("x", operand, dtype, quantization))
         results = [graph.tensor("y", shape, dtype, quantization) for shape in self.outputs]
         graph.operator(self.builtin, numbers, results, **self.options)
         for result in results:
             graph.output(result)
-        return shapes
-
-
-def integers(values: Sequence[Any]) -> np.ndarray[Any, Any]:
-    return np.array(values, "int32")
-
-
-def shapes(rank: int, largest: int = 5) -> st.SearchStrategy[Shape]:
-    return st.tuples(*[st.integers(1, largest)] * rank)
-
-
-ANY_SHAPE = st.integers(1, 4).flatmap(shapes)
+        return inputs
 
 
 def replaced(shape: Shape, axis: int, *sizes: int) -> Shape:

@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from container.abi import Profile
 from container.errors import CompileError, TrapError
 from examples.tflite_writer import Graph
 from runtime.application import Application
-from tests.builder.model_runs import assert_equals_tflite_micro, model_pipeline
-from tests.builder.operators.movement_graphs import ANY_SHAPE, SYMMETRIC, Shape, integers
-from tests.builder.support import Array, container_of
+from tests.builder.model_runs import model_pipeline
+from tests.builder.operators.mixtures import (
+    ANY_SHAPE,
+    Add,
+    Shape,
+    Values,
+    check_mixture,
+    elements,
+    indices,
+    integers,
+    shapes,
+)
+from tests.builder.operators.movement_graphs import SYMMETRIC
+from tests.builder.support import container_of
 
-Values = Callable[[np.random.Generator], Array]
-"""Draws a random value of one input."""
-Add = Callable[[Graph, np.random.Generator], list[Values]]
-"""Adds an operator to a graph and tells what its inputs may be."""
-SMALL_SHAPES = st.integers(1, 2).flatmap(lambda rank: st.tuples(*[st.integers(1, 4)] * rank))
-
-
-def elements(shape: Shape, dtype: str) -> Values:
-    return lambda generator: generator.integers(-128, 128, shape).astype(dtype)
-
-
-def indices(shape: Shape, sizes: int | Sequence[int]) -> Values:
-    return lambda generator: generator.integers(0, sizes, shape).astype("int32")
+SMALL_SHAPES = st.integers(1, 2).flatmap(lambda rank: shapes(rank, 4))
 
 
 class Model:
@@ -47,7 +45,7 @@ class Model:
     def indices(self, shape: Shape, sizes: int | Sequence[int], *, constant: bool) -> int:
         values = indices(shape, sizes)
         if constant:
-            return self.graph.constant("i", values(self._generator))
+            return self.graph.constant("i", values(self._generator, "random"))
         self.values.append(values)
         return self.graph.input("i", shape, "int32")
 
@@ -119,26 +117,10 @@ def dynamic_update_slice(draw: st.DrawFn, dtype: str) -> Add:
     return add
 
 
-CASES = {
-    "gather": gather,
-    "gather_nd": gather_nd,
-    "embedding_lookup": embedding_lookup,
-    "dynamic_update_slice": dynamic_update_slice,
-}
-
-
 @pytest.mark.parametrize("dtype", ["int8", "float32"])
-@pytest.mark.parametrize("name", CASES)
-def test_elements_are_found_where_the_reference_finds_them(name: str, dtype: str) -> None:
-    @settings(max_examples=2, report_multiple_bugs=False, phases=[Phase.explicit, Phase.generate])
-    @given(st.lists(CASES[name](dtype), min_size=8, max_size=8), st.integers(0, 2**32 - 1))
-    def check(adds: Sequence[Add], seed: int) -> None:
-        graph, generator = Graph(name), np.random.default_rng(seed)
-        inputs = [values for add in adds for values in add(graph, generator)]
-        samples = [[values(generator) for values in inputs] for _ in range(4)]
-        assert_equals_tflite_micro(graph.to_bytes(), samples)
-
-    check()
+def test_elements_are_found_where_the_reference_finds_them(dtype: str) -> None:
+    cases = (gather, gather_nd, embedding_lookup, dynamic_update_slice)
+    check_mixture(*(case(dtype) for case in cases), each=6)
 
 
 def rows_of_three(*, index: int | None) -> Graph:
@@ -152,15 +134,15 @@ def rows_of_three(*, index: int | None) -> Graph:
     return graph
 
 
-@pytest.mark.parametrize("profile", Profile)
-@pytest.mark.parametrize("index", [3, -1, 2**31 - 1])
-def test_an_index_that_is_not_there_fails_the_stage(profile: Profile, index: int) -> None:
+def test_an_index_that_is_not_there_fails_the_stage() -> None:
     container = container_of(model_pipeline(rows_of_three(index=None).to_bytes()))
     x = np.array([5, 6, 7], "float32")
-    with Application(container, profile=profile) as application:
-        with pytest.raises(TrapError, match="an index is outside of the list it points into"):
-            application.run({"in0": x, "in1": np.array([index], "int32")})
-        assert application.run({"in0": x, "in1": np.array([2], "int32")})["out"].tolist() == [7]
+    for profile in Profile:
+        with Application(container, profile=profile) as application:
+            for index in (3, -1, 2**31 - 1):
+                with pytest.raises(TrapError, match="an index is outside of the list it points into"):
+                    application.run({"in0": x, "in1": np.array([index], "int32")})
+            assert application.run({"in0": x, "in1": np.array([2], "int32")})["out"].tolist() == [7]
 
 
 def test_a_constant_index_that_is_not_there_is_refused() -> None:

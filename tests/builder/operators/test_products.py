@@ -2,45 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 import numpy as np
 import pytest
 import tflite
-from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from container.tensors import Quantization
 from examples.tflite_writer import Graph
-from tests.builder.model_runs import (
-    assert_equals_tflite_micro,
-    float_samples,
-    int8_samples,
-    int16_samples,
-    run_ours,
-)
-from tests.builder.operators.graphs import ACTIVATIONS, PADDINGS, QUANTIZATIONS, SCALES, windows
-from tests.builder.operators.movement_graphs import Shape, integers
-
-SYMMETRIC = SCALES.map(lambda scale: Quantization((scale,), (0,)))
-SAMPLES = {"int8": int8_samples, "int16": int16_samples, "float32": float_samples}
-Add = Callable[[Graph, np.random.Generator], list[Shape]]
-"""Adds an operator to a graph and tells its inputs' shapes."""
-
-
-def quantized(draw: st.DrawFn, dtype: str) -> Quantization | None:
-    return draw({"int8": QUANTIZATIONS, "int16": SYMMETRIC, "float32": st.none()}[dtype])
-
-
-def check(name: str, dtype: str, cases: st.SearchStrategy[Add]) -> None:
-    @settings(max_examples=2, report_multiple_bugs=False, phases=[Phase.explicit, Phase.generate])
-    @given(st.lists(cases, min_size=6, max_size=6), st.integers(0, 2**32 - 1))
-    def run(adds: Sequence[Add], seed: int) -> None:
-        graph, generator = Graph(name), np.random.default_rng(seed)
-        shapes = [shape for add in adds for shape in add(graph, generator)]
-        assert_equals_tflite_micro(graph.to_bytes(), SAMPLES[dtype](shapes, seed))
-
-    run()
+from tests.builder.model_runs import run_ours
+from tests.builder.operators.graphs import ACTIVATIONS, PADDINGS, windows
+from tests.builder.operators.mixtures import Add, Values, check_mixture, elements, integers, quantizations
 
 
 @st.composite
@@ -53,9 +24,9 @@ def transpose_conv(draw: st.DrawFn, dtype: str) -> Add:
         pixels * step if same else (pixels - 1) * step + max(extent, step)
         for pixels, step, extent in zip((height, width), stride, kernel, strict=True)
     ]
-    source, target = quantized(draw, dtype), quantized(draw, dtype)
+    source, target = draw(quantizations(dtype)), draw(quantizations(dtype))
 
-    def add(graph: Graph, generator: np.random.Generator) -> list[Shape]:
+    def add(graph: Graph, generator: np.random.Generator) -> list[Values]:
         shape, result = (1, height, width, depth), (1, *size, filters)
         weights = (filters, *kernel, depth)
         if source is None:
@@ -74,7 +45,7 @@ def transpose_conv(draw: st.DrawFn, dtype: str) -> Add:
         options = {"stride_h": stride[0], "stride_w": stride[1], "padding": padding}
         graph.operator("TRANSPOSE_CONV", operands, [y], **options)
         graph.output(y)
-        return [shape]
+        return [elements(shape, dtype)]
 
     return add
 
@@ -89,9 +60,9 @@ def batch_matmul(draw: st.DrawFn, dtype: str) -> Add:
     left = (*outer[0], depth, rows) if adj_x else (*outer[0], rows, depth)
     right = (*outer[1], columns, depth) if adj_y else (*outer[1], depth, columns)
     result = (*np.broadcast_shapes(*outer), rows, columns)
-    source, weights, target = (quantized(draw, dtype) for _ in range(3))
+    source, weights, target = (draw(quantizations(dtype)) for _ in range(3))
 
-    def add(graph: Graph, generator: np.random.Generator) -> list[Shape]:
+    def add(graph: Graph, generator: np.random.Generator) -> list[Values]:
         a = graph.input("a", left, dtype, source)
         if constant:
             values = generator.normal(0, 40, right).astype(dtype)
@@ -101,7 +72,7 @@ def batch_matmul(draw: st.DrawFn, dtype: str) -> Add:
         y = graph.tensor("y", result, dtype, target)
         graph.operator("BATCH_MATMUL", [a, b], [y], adj_x=adj_x, adj_y=adj_y)
         graph.output(y)
-        return [left] if constant else [left, right]
+        return [elements(shape, dtype) for shape in ((left,) if constant else (left, right))]
 
     return add
 
@@ -110,7 +81,7 @@ def batch_matmul(draw: st.DrawFn, dtype: str) -> Add:
 def l2_pool(draw: st.DrawFn) -> Add:
     window, depth, activation = draw(windows(dilated=False)), draw(st.integers(1, 4)), draw(ACTIVATIONS)
 
-    def add(graph: Graph, generator: np.random.Generator) -> list[Shape]:
+    def add(graph: Graph, generator: np.random.Generator) -> list[Values]:
         shape = (1, *window.size, depth)
         x, y = graph.input("x", shape, "float32"), graph.tensor("y", (1, *window.output(), depth), "float32")
         extent = {"filter_height": window.kernel[0], "filter_width": window.kernel[1]}
@@ -118,23 +89,15 @@ def l2_pool(draw: st.DrawFn) -> Add:
             "L2_POOL_2D", [x], [y], **window.options(), **extent, fused_activation_function=activation
         )
         graph.output(y)
-        return [shape]
+        return [elements(shape, "float32")]
 
     return add
 
 
 @pytest.mark.parametrize("dtype", ["int8", "int16", "float32"])
-def test_transposed_convolutions(dtype: str) -> None:
-    check("transpose_conv", dtype, transpose_conv(dtype))
-
-
-@pytest.mark.parametrize("dtype", ["int8", "int16", "float32"])
-def test_products_of_matrices(dtype: str) -> None:
-    check("batch_matmul", dtype, batch_matmul(dtype))
-
-
-def test_l2_pooling() -> None:
-    check("l2_pool", "float32", l2_pool())
+def test_transposed_convolutions_and_products_of_matrices(dtype: str) -> None:
+    pools = [l2_pool()] if dtype == "float32" else []
+    check_mixture(transpose_conv(dtype), batch_matmul(dtype), *pools, each=6)
 
 
 def test_a_pixel_spreads_over_the_kernel() -> None:

@@ -15,7 +15,7 @@ from container.errors import CompileError
 from container.tensors import Quantization
 from examples.tflite_writer import Graph
 from tests.builder.model_runs import assert_equals_tflite_micro, model_pipeline, run_ours
-from tests.builder.operators.movement_graphs import Shape, integers
+from tests.builder.operators.mixtures import Shape, integers
 from tests.builder.support import Array, container_of
 
 QUANTIZATION = Quantization((0.5,), (-7,))
@@ -46,28 +46,35 @@ def operator(
     return y
 
 
-@pytest.mark.parametrize("dtype", ["int8", "int32", "float32"])
-def test_shapes_fills_and_zeros_as_in_the_reference(dtype: str) -> None:
-    graph, quantization = Graph("shapes"), QUANTIZATION if dtype == "int8" else None
-    x = graph.input("x", (2, 3), dtype, quantization)
-    value = graph.input("value", (), dtype, quantization)
-    operator(graph, "SHAPE", [x], (2,), "int32", out_type=int(tflite.TensorType.INT32))
-    operator(graph, "ZEROS_LIKE", [x], (2, 3), dtype)
-    operator(graph, "FILL", [graph.constant("dims", integers([3, 2])), value], (3, 2), dtype)
-    operator(graph, "REVERSE_V2", [x, graph.constant("axes", integers([0, 1]))], (2, 3), dtype)
+DTYPES = ("int8", "int32", "float32")
+
+
+def test_shapes_fills_and_zeros_as_in_the_reference() -> None:
+    graph, sample = Graph("shapes"), []
+    for dtype in DTYPES:
+        quantization = QUANTIZATION if dtype == "int8" else None
+        x = graph.input("x", (2, 3), dtype, quantization)
+        value = graph.input("value", (), dtype, quantization)
+        operator(graph, "SHAPE", [x], (2,), "int32", out_type=int(tflite.TensorType.INT32))
+        operator(graph, "ZEROS_LIKE", [x], (2, 3), dtype)
+        operator(graph, "FILL", [graph.constant("dims", integers([3, 2])), value], (3, 2), dtype)
+        operator(graph, "REVERSE_V2", [x, graph.constant("axes", integers([0, 1]))], (2, 3), dtype)
+        sample += [np.arange(-3, 3).reshape(2, 3).astype(dtype), np.array(9, dtype)]
     shapes = [graph.constant("a", integers([2, 1, 3])), graph.constant("b", integers([4, 1]))]
     operator(graph, "BROADCAST_ARGS", shapes, (3,), "int32")
-    numbers = np.arange(-3, 3).reshape(2, 3).astype(dtype)
-    assert_equals_tflite_micro(graph.to_bytes(), [[numbers, np.array(9, dtype)]])
+    assert_equals_tflite_micro(graph.to_bytes(), [sample])
 
 
-@pytest.mark.parametrize("dtype", ["int8", "int32", "float32"])
-def test_padding_with_a_value_of_the_model(dtype: str) -> None:
-    graph, quantization = Graph("pad"), QUANTIZATION if dtype == "int8" else None
-    x = graph.input("x", (1, 2), dtype, quantization)
-    borders, value = graph.constant("p", integers([[1, 0], [0, 2]])), np.array([5], dtype)
-    operator(graph, "PADV2", [x, borders, graph.constant("v", value, quantization)], (2, 4), dtype)
-    assert outputs(graph, np.array([[1, 2]], dtype)) == [[[5, 5, 5, 5], [1, 2, 5, 5]]]
+def test_borders_of_a_value_of_the_model() -> None:
+    graph = Graph("pad")
+    borders = graph.constant("p", integers([[1, 0], [0, 2]]))
+    for dtype in DTYPES:
+        quantization = QUANTIZATION if dtype == "int8" else None
+        x = graph.input("x", (1, 2), dtype, quantization)
+        value = graph.constant("v", np.array([5], dtype), quantization)
+        operator(graph, "PADV2", [x, borders, value], (2, 4), dtype)
+    found = outputs(graph, *(np.array([[1, 2]], dtype) for dtype in DTYPES))
+    assert found == [[[5, 5, 5, 5], [1, 2, 5, 5]]] * 3
 
 
 def test_a_tile_repeats_the_whole() -> None:
