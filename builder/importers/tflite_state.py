@@ -8,6 +8,7 @@ in micro_resource_variable.cc) until the subgraph of CALL_ONCE, run before every
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ import numpy as np
 from builder.importers.tflite_file import Operator, Subgraph, Tensor
 from builder.operators.base import Unsupported
 from builder.state import NewState, Variable
+
+MAXIMUM_BYTES = 1 << 24
+"""Of one state: what keeps more is no model for small machines."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +57,10 @@ class ModelMemory:
     def of_tensor(self, tensor: Tensor) -> Variable:
         """The state behind a variable tensor of the main graph."""
         if tensor.index not in self._tensors:
-            zero = _zero_point(tensor) if tensor.dtype == "int8" else 0
-            self._tensors[tensor.index] = self.new(tensor.name, np.full(tensor.shape, zero, tensor.dtype))
+            values = _zeros(tensor)
+            if tensor.dtype == "int8":
+                values[...] = _zero_point(tensor)
+            self._tensors[tensor.index] = self.new(tensor.name, values)
         return self._tensors[tensor.index]
 
     def of_resource(self, resource: Resource) -> Variable:
@@ -72,9 +78,9 @@ class ModelMemory:
         if resource in self._initial:
             return self._initial[resource]
         tensor = self._assigned.get(resource)
-        if tensor is None or not tensor.dtype.islower():
+        if tensor is None:
             raise Unsupported(f"nothing is assigned to the variable {resource.name!r}")
-        values = np.zeros(tensor.shape, tensor.dtype)
+        values = _zeros(tensor)
         values.view(np.uint8).reshape(-1)[:] = _zero_point(tensor) & 0xFF
         return values
 
@@ -110,6 +116,18 @@ def _assignments(graph: Subgraph) -> Iterator[tuple[Resource, Tensor]]:
             handle, value = operator.inputs
             if handle in handles and value >= 0:
                 yield handles[handle], graph.tensors[value]
+
+
+def _zeros(tensor: Tensor) -> np.ndarray[Any, Any]:
+    """Zeros of the type of a tensor.  Raises Unsupported unless that is one of numbers, and not too large."""
+    if not tensor.dtype.islower():
+        raise Unsupported(f"tensor {tensor.name!r} is {tensor.dtype}, which cannot be kept from run to run")
+    size = math.prod(tensor.shape) * np.dtype(tensor.dtype).itemsize
+    if size > MAXIMUM_BYTES:
+        raise Unsupported(
+            f"tensor {tensor.name!r} keeps {size:,} bytes from run to run; at most {MAXIMUM_BYTES:,}"
+        )
+    return np.zeros(tensor.shape, tensor.dtype)
 
 
 def _zero_point(tensor: Tensor) -> int:
