@@ -7,14 +7,15 @@ import pytest
 
 from builder.build import build_container
 from builder.golden import GoldenOptions
+from container.abi import Profile
 from container.errors import CompileError
 from container.manifest import MemoryPlan
 from container.sections import Container
 from container.tensors import Quantization
 from examples.tflite_writer import Graph
 from runtime.verify import verify
-from tests.builder.model_runs import assert_equals_tflite_micro, int8_samples, model_pipeline, run_ours
-from tests.builder.support import container_of
+from tests.builder.model_runs import int8_samples, model_pipeline, run_ours, run_tflite_micro
+from tests.builder.support import container_of, run_container
 
 SHAPE = (1, 4)
 KIND = Quantization((0.05,), (3,))
@@ -60,12 +61,14 @@ def started() -> tuple[Graph, int]:
     return graph, graph.input("x", SHAPE, "int8", KIND)
 
 
-def assert_as_the_reference(graph: Graph) -> dict[str, MemoryPlan]:
-    model = graph.to_bytes()
-    assert_equals_tflite_micro(model, int8_samples([SHAPE], 1))
-    return {
-        str(profile): plan for profile, plan in container_of(model_pipeline(model)).manifest.plans.items()
-    }
+def assert_as_the_reference(graph: Graph) -> dict[Profile, MemoryPlan]:
+    """The memory plans of its container, whose results are those of TensorFlow Lite Micro."""
+    model, samples = graph.to_bytes(), int8_samples([SHAPE], 1)
+    container, expected = container_of(model_pipeline(model)), run_tflite_micro(model, samples)
+    for profile in container.modules:
+        found = run_container(container, profile, samples)
+        np.testing.assert_array_equal(np.array(found), np.array(expected), str(profile))
+    return dict(container.manifest.plans)
 
 
 def names(plan: MemoryPlan) -> list[str]:
