@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from container import golden
+from container.abi import Profile
 from container.errors import ExitCode
 from container.golden import GoldenVector
 from container.sections import seal
@@ -27,6 +29,17 @@ def container(tmp_path: Path) -> Path:
 def test_page(container: Path) -> None:
     digest = hashlib.sha256(container.read_bytes()).hexdigest()
     assert_snapshot("cli/inspect.txt", printed(rune("inspect", container), digest=digest))
+
+
+def test_state_is_told_where_a_profile_keeps_any(container: Path, tmp_path: Path) -> None:
+    plan = samples.manifest().plans[Profile.MCU]
+    streaming = {Profile.SIMD: replace(plan, state=512), Profile.MCU: replace(plan, state=512)}
+    file = tmp_path / "stream.rune"
+    file.write_bytes(seal(samples.manifest(plans=streaming), samples.MODULES))
+    assert "of it state between runs" not in rune("inspect", container).stdout
+    assert "  of it state between runs" in rune("inspect", file).stdout
+    facts = json.loads(rune("inspect", file, "--json").stdout)
+    assert facts["manifest"]["plans"]["mcu"]["state"] == 512
 
 
 def test_json_has_the_manifest_and_what_is_beside_it(container: Path) -> None:
