@@ -67,14 +67,15 @@ def test_comparisons_and_logic() -> None:
     assert_equal(comparisons_and_logic)
 
 
-def test_comparisons_of_equal_numbers() -> None:
-    """Small int8 ones of one scale, and floats that are whole."""
-    generator = np.random.default_rng(3)
-    whole = [generator.integers(-2, 3, (40,)) for _ in range(2)]
+def test_comparisons_of_close_numbers() -> None:
+    """All pairs of int8 at scales so fine that different numbers count as equal, and whole floats."""
+    column, row = every("int8")[:, None], every("int8")
+    fine = [Quantization((float(np.float32(scale)),), (zero,)) for scale, zero in ((0.003, 5), (0.0031, -7))]
     cases = []
-    for dtype, scale in (("int8", Quantization((0.25,), (0,))), ("float32", None)):
-        a, b = (Operand((40,), dtype, scale, values.astype(dtype)) for values in whole)
-        cases += [Case(name, (a, b), Operand((40,), "bool")) for name in COMPARISONS]
+    for dtype, (a, b) in (("int8", fine), ("float32", (None, None))):
+        left = Operand(column.shape, dtype, a, column.astype(dtype))
+        right = Operand(row.shape, dtype, b, row.astype(dtype))
+        cases += [Case(name, (left, right), Operand((256, 256), "bool")) for name in COMPARISONS]
     assert_equal(lambda _: cases, models=1)
 
 
@@ -92,6 +93,15 @@ def functions_of_float32(random: Random) -> Sequence[Case]:
 def test_functions_of_float32() -> None:
     """ROUND sees ties."""
     assert_equal(functions_of_float32)
+
+
+def test_quotients_just_below_a_whole_number_are_rounded_down() -> None:
+    """In float32 many of these quotients are that number; the reference divides in double precision."""
+    b = np.linspace(1, 2, 300).astype("float32")
+    a = np.nextafter(b * np.float32(7), np.float32(0))
+    operands = (Operand(a.shape, "float32", None, a), Operand(b.shape, "float32", None, b))
+    cases = [Case(name, operands, Operand(a.shape, "float32")) for name in ("FLOOR_DIV", "FLOOR_MOD")]
+    assert_equal(lambda _: cases, models=1)
 
 
 def magnitudes(random: Random) -> Sequence[Case]:
