@@ -97,6 +97,16 @@ def test_a_variable_that_no_run_changes_is_a_constant() -> None:
         assert plan.state == 0
 
 
+def test_a_constant_and_the_input_are_kept_by_copying_them() -> None:
+    graph, x = started()
+    read(graph, "constant", output=True)
+    read(graph, "last", output=True)
+    assign(graph, "constant", graph.constant("c", np.array([[9, 8, 7, 6]], "int8"), KIND))
+    assign(graph, "last", x)
+    for plan in assert_as_the_reference(graph).values():
+        assert names(plan) == ["read", "write", "write", "keep", "keep"]
+
+
 def test_what_was_assigned_is_read_in_the_same_run() -> None:
     graph, x = started()
     assign(graph, "total", add(graph, x, read(graph, "total")))
