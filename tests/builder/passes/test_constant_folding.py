@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tvm import relax
 
 from builder.assemble import assemble
 from builder.operators import by_name
+from builder.operators.base import constant, constant_value
 from builder.passes.constant_folding import fold_constants
+from builder.shrinking import Removed, shrink
 from container.tensors import Quantization
 from examples.tflite_writer import Graph
 from tests.builder.model_runs import model_pipeline, run_ours
-from tests.builder.passes.shrunk import assert_bits_stay, calls_of, operators, shrunk
+from tests.builder.passes.shrunk import calls_of, operators, shrunk
 
 SCALES = st.floats(0.0001, 3.0).map(lambda value: float(np.float32(value)))
 KINDS = st.sampled_from(
@@ -64,25 +66,26 @@ def test_quantisations_evaluate_to_what_their_kernels_compute(
             assert found.tobytes() == expected.tobytes(), f"{profile}, {call.op.name} {call.attrs}"
 
 
-def test_a_constant_through_operators_is_a_constant(monkeypatch: pytest.MonkeyPatch) -> None:
-    """y = x + dequantize(quantize(c))."""
-    graph = Graph("constant")
-    fine, coarse = Quantization((0.5,), (1,)), Quantization((0.7,), (-5,))
-    x = graph.input("x", (1, 4), "float32")
-    values = graph.constant("c", np.array([[-100, 3, 50, 127]], "int8"), fine)
-    middle = graph.tensor("middle", (1, 4), "int8", coarse)
-    real = graph.tensor("real", (1, 4), "float32")
-    y = graph.tensor("y", (1, 4), "float32")
-    graph.operator("QUANTIZE", [values], [middle])
-    graph.operator("DEQUANTIZE", [middle], [real])
-    graph.operator("ADD", [x, real], [y])
-    graph.output(y)
-    model = graph.to_bytes()
-    module, (removed,) = shrunk(model, fold_constants)
+def test_a_constant_through_operators_is_a_constant() -> None:
+    """x + dequantize(quantize(c)), c in steps of 0.5, then of 2.0: [-100, 3] comes to [-50, 2]."""
+    known: Any = by_name()
+    quantize, dequantize = known["rune.quantize"], known["rune.dequantize"]
+    builder = relax.BlockBuilder()
+    x = relax.Var("x", relax.TensorType((2,), "float32"))
+    with builder.function("main", [x]):
+        with builder.dataflow():
+            values = constant(np.array([-100, 3], "int8"))
+            coarse = builder.emit(quantize.rescale(values, (0.5, 0), (2.0, 5), "int8"))
+            real = builder.emit(dequantize.from_integers(coarse, 2.0, 5))
+            total = known["rune.add"].call([x, real], {"activation": "NONE"}, (2,), "float32")
+            result = builder.emit_output(relax.Tuple([builder.emit(total)]))
+        builder.emit_func_output(result)
+    removed: list[Removed] = []
+    module = shrink(builder.get(), [fold_constants], removed.append)
     assert operators(module) == ["add"]
-    # Sixteen bytes of floats where four of integers were.
-    assert (removed.operations, removed.weight_bytes) == (2, 4 - 16)
-    assert_bits_stay(model, [[np.zeros((1, 4), "float32")]], monkeypatch, fold_constants)
+    assert constant_value(calls_of(module)[0].args[1]).tolist() == [-50.0, 2.0]
+    # Eight bytes of floats where two of integers were.
+    assert [(each.operations, each.weight_bytes) for each in removed] == [(2, 2 - 8)]
 
 
 def test_what_hangs_on_an_input_stays() -> None:
