@@ -40,6 +40,7 @@ class Gather(Operator):
     tflite = ("GATHER",)
 
     def read_tflite(self, node: Node) -> Any:
+        require_moved_dtype(node)
         options = node.options("GatherOptions")
         indices = node.input(1).shape
         axis = normalised_axis(options.Axis(), len(node.input(0).shape))
@@ -49,7 +50,6 @@ class Gather(Operator):
         return self.read(node, axis, batches)
 
     def read(self, node: Node, axis: int, batches: int) -> Any:
-        require_moved_dtype(node)
         shape, indices = node.input(0).shape, node.input(1).shape
         if shape[:batches] != indices[:batches]:
             raise Unsupported(f"batches {list(indices[:batches])} of {list(shape)}")
@@ -99,6 +99,7 @@ class EmbeddingLookup(Operator):
     def read_tflite(self, node: Node) -> Any:
         indices, table = (*node.operator.inputs, -1, -1)[:2]
         swapped = replace(node, operator=replace(node.operator, inputs=(table, indices)))
+        require_moved_dtype(swapped)
         if len(swapped.input(1).shape) != 1 or not swapped.input(0).shape:
             raise Unsupported("its indices are no list; one dimension is expected")
         return Gather().read(swapped, 0, 0)

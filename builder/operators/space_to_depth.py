@@ -18,8 +18,8 @@ class SpaceToDepth(Operator):
     tflite = ("SPACE_TO_DEPTH",)
 
     def read_tflite(self, node: Node) -> Any:
-        block = node.options("SpaceToDepthOptions").BlockSize()
         batch, height, width, depth = _image(node)
+        block = node.options("SpaceToDepthOptions").BlockSize()
         if block < 1 or height % block or width % block:
             raise Unsupported(f"blocks of {block} in an image of {height} x {width}")
         down, across = height // block, width // block
@@ -33,8 +33,8 @@ class DepthToSpace(Operator):
     tflite = ("DEPTH_TO_SPACE",)
 
     def read_tflite(self, node: Node) -> Any:
-        block = node.options("DepthToSpaceOptions").BlockSize()
         batch, down, across, channels = _image(node)
+        block = node.options("DepthToSpaceOptions").BlockSize()
         if block < 1 or channels % (block * block):
             raise Unsupported(f"blocks of {block} from {channels} channels")
         depth = channels // (block * block)

@@ -157,6 +157,7 @@ class Split(Operator):
     tflite = ("SPLIT",)
 
     def read_tflite(self, node: Node) -> Any:
+        require_moved_dtype(node, 1)
         outputs = len(node.operator.outputs)
         axis = _single_axis(node, 0, 1)
         size = node.input(1).shape[axis]
@@ -172,6 +173,7 @@ class SplitV(Operator):
     tflite = ("SPLIT_V",)
 
     def read_tflite(self, node: Node) -> Any:
+        require_moved_dtype(node)
         sizes, axis = node.integers(1), _single_axis(node, 2, 0)
         whole = node.input(0).shape[axis]
         if sizes.count(-1) == 1:
@@ -188,6 +190,7 @@ class Unpack(Operator):
     tflite = ("UNPACK",)
 
     def read_tflite(self, node: Node) -> Any:
+        require_moved_dtype(node)
         shape, outputs = node.input(0).shape, len(node.operator.outputs)
         axis = normalised_axis(node.options("UnpackOptions").Axis(), len(shape))
         if outputs != shape[axis]:
@@ -221,7 +224,6 @@ def _single_axis(node: Node, position: int, tensor: int) -> int:
 
 def _parts(node: Node, position: int, axis: int, sizes: Sequence[int], *, drop: bool = False) -> list[Any]:
     """Consecutive parts of an input along an axis, which goes away if `drop` says so; one for each output."""
-    require_moved_dtype(node, position)
     shape, begin, results = node.input(position).shape, 0, []
     for output, size in enumerate(sizes):
         ranges = [Range(begin, size) if k == axis else Range(0, whole) for k, whole in enumerate(shape)]

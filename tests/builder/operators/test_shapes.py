@@ -170,3 +170,14 @@ def test_nonsense_is_refused(name: str) -> None:
     operator(graph, builtin, [x, *constants], shape, "float32", **options)
     with pytest.raises(CompileError, match=f"operator {builtin} .*{message}"):
         container_of(model_pipeline(graph.to_bytes()))
+
+
+def test_uint8_that_older_engines_would_rescale_is_refused() -> None:
+    graph = Graph("concatenation")
+    scales = [Quantization((scale,), (3,)) for scale in (0.5, 0.25, 0.5)]
+    a, b = (graph.input("x", (2,), "uint8", quantization) for quantization in scales[:2])
+    y = graph.tensor("y", (4,), "uint8", scales[2])
+    graph.operator("CONCATENATION", [a, b], [y], axis=0)
+    graph.output(y)
+    with pytest.raises(CompileError, match=r"scale 0.25, zero point 3\) would have to be rescaled"):
+        container_of(model_pipeline(graph.to_bytes()))
