@@ -12,7 +12,7 @@ import numpy as np
 from builder import tir
 from builder.fixed_point import ACTIVATION_BOUNDS, INTEGER_RANGE, activation_range, quantize_multiplier
 from builder.operators.base import Kernel, Node, Operator, Unsupported, dtype_of, per_tensor, shape_of
-from builder.quantized import fused_activation, requantize
+from builder.quantized import fused_activation, requantize, requantized_value
 from container.abi import Failure, Profile
 
 QUANTIZED = ("int8", "int16")
@@ -65,6 +65,13 @@ class Unary(Elementwise):
     """One argument, of the shape of the result."""
 
     arity = 1
+
+    def same_shape_call(
+        self, node: Node, attributes: Mapping[str, int | str], tables: Sequence[Any] = ()
+    ) -> Any:
+        """The call on a node's input and on tables.  Raises Unsupported when the output has another shape."""
+        node.require_output_shape(*node.input(0).shape)
+        return self.call([node.value(0), *tables], attributes, node.output().shape, node.output().dtype)
 
 
 class Binary(Elementwise):
@@ -205,6 +212,12 @@ def requantized_element(call: Any, value: Any) -> Any:
     """An int32 times the factor called `y`, offset by `zero` and clamped, in the call's dtype."""
     names = ("multiplier_y", "shift_y", "zero", "low", "high")
     return tir.cast(dtype_of(call), requantize(call.attrs, value, *(int(call.attrs[name]) for name in names)))
+
+
+def requantized_number(attributes: Mapping[str, Any], value: int, factor: str = "y") -> int:
+    """What `requantized_element` computes, of a number known when building; or by another factor."""
+    names = (f"multiplier_{factor}", f"shift_{factor}", "zero", "low", "high")
+    return requantized_value(attributes, value, *(int(attributes[name]) for name in names))
 
 
 Pair = tuple[float, int]

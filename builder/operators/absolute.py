@@ -15,11 +15,11 @@ from builder.elementwise import (
     centred,
     output_bounds,
     requantized_element,
+    requantized_number,
     require_zero_point_0,
     same,
     scaling,
 )
-from builder.fixed_point import INTEGER_RANGE, multiply, quantize_multiplier
 from builder.operators.base import Node, dtype_of, per_tensor
 from builder.operators.lookup import Lookup
 
@@ -30,22 +30,14 @@ class Absolute(Unary):
 
     def read_tflite(self, node: Node) -> Any:
         dtype, _ = node.require_dtype(*same("int8", "int16", "float32", inputs=1))
-        node.require_output_shape(*node.input(0).shape)
-        if dtype == "int8":
-            return self._int8(node)
-        attributes: dict[str, int | str] = {}
-        if dtype == "int16" and node.input(0).quantization is not None:
-            require_zero_point_0(node, dtype, inputs=1)
-            factor = scaling("y", per_tensor(node.input(0))[0] / per_tensor(node.output())[0])
-            attributes = {**factor, **output_bounds(node, "NONE"), "zero_x": 0, "zero": 0}
-        return self.call([node.value(0)], attributes, node.output().shape, dtype)
-
-    def _int8(self, node: Node) -> Any:
+        if dtype == "float32" or (dtype == "int16" and node.input(0).quantization is None):
+            return self.same_shape_call(node, {})
+        require_zero_point_0(node, dtype, inputs=1)
         (scale_x, zero_x), (scale, zero) = per_tensor(node.input(0)), per_tensor(node.output())
-        factor, (low, high) = quantize_multiplier(scale_x / scale), INTEGER_RANGE["int8"]
-        return Lookup().of(
-            node.value(0), lambda x: max(low, min(high, multiply(abs(x - zero_x), *factor) + zero))
-        )
+        attributes = {**scaling("y", scale_x / scale), **output_bounds(node, "NONE"), "zero": zero}
+        if dtype == "int16":
+            return self.same_shape_call(node, {**attributes, "zero_x": zero_x})
+        return Lookup().of(node, lambda x: requantized_number(attributes, abs(x - zero_x)))
 
     def element(self, call: Any, *operands: Any) -> Any:
         (x,) = operands

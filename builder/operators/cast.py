@@ -22,9 +22,8 @@ class Cast(Unary):
     tflite = ("CAST",)
 
     def read_tflite(self, node: Node) -> Any:
-        _, dtype = node.require_dtype(*((source, target) for source in SOURCES for target in TARGETS))
-        node.require_output_shape(*node.input(0).shape)
-        return self.call([node.value(0)], {}, node.output().shape, dtype)
+        node.require_dtype(*((source, target) for source in SOURCES for target in TARGETS))
+        return self.same_shape_call(node, {})
 
     def element(self, call: Any, *operands: Any) -> Any:
         (x,) = operands

@@ -38,8 +38,7 @@ class FloatFunction(Unary):
 
     def read_tflite(self, node: Node) -> Any:
         node.require_dtype(("float32", "float32"))
-        node.require_output_shape(*node.input(0).shape)
-        return self.call([node.value(0)], {"function": node.operator.name}, node.output().shape, "float32")
+        return self.same_shape_call(node, {"function": node.operator.name})
 
     def element(self, call: Any, *operands: Any) -> Any:
         return FUNCTIONS[str(call.attrs["function"])](operands[0])

@@ -30,11 +30,10 @@ class HardSwish(Unary):
 
     def read_tflite(self, node: Node) -> Any:
         dtype, _ = node.require_dtype(*same("int8", "float32", inputs=1))
-        node.require_output_shape(*node.input(0).shape)
         if dtype == "float32":
-            return self.call([node.value(0)], {}, node.output().shape, dtype)
+            return self.same_shape_call(node, {})
         function = Int8HardSwish.of(per_tensor(node.input(0)), per_tensor(node.output()))
-        return Lookup().of(node.value(0), function)
+        return Lookup().of(node, function)
 
     def element(self, call: Any, *operands: Any) -> Any:
         (x,) = operands

@@ -11,8 +11,15 @@ import math
 from typing import Any
 
 from builder import tir
-from builder.elementwise import Unary, centred, factor_by_sign, same, scaling
-from builder.fixed_point import INTEGER_RANGE, multiply, quantize_multiplier
+from builder.elementwise import (
+    Unary,
+    centred,
+    factor_by_sign,
+    output_bounds,
+    requantized_number,
+    same,
+    scaling,
+)
 from builder.operators.base import Node, Unsupported, dtype_of, per_tensor
 from builder.operators.lookup import Lookup
 from builder.operators.quantize import float32_bits
@@ -24,22 +31,19 @@ class LeakyRelu(Unary):
 
     def read_tflite(self, node: Node) -> Any:
         dtype, _ = node.require_dtype(*same("int8", "int16", "float32", inputs=1))
-        node.require_output_shape(*node.input(0).shape)
         alpha = float(node.options("LeakyReluOptions").Alpha())
         if not math.isfinite(alpha):
             raise Unsupported(f"an alpha of {alpha}")
         if dtype == "float32":
-            return self._call(node, {"alpha": float32_bits(alpha)})
+            return self.same_shape_call(node, {"alpha": float32_bits(alpha)})
         (scale_x, zero_x), (scale, zero) = per_tensor(node.input(0)), per_tensor(node.output())
-        positive, negative = scale_x / scale, scale_x * alpha / scale
+        factors = {**scaling("p", scale_x / scale), **scaling("n", scale_x * alpha / scale)}
+        attributes = {**factors, **output_bounds(node, "NONE"), "zero": zero}
         if dtype == "int16":
-            factors = {**scaling("p", positive), **scaling("n", negative)}
-            return self._call(node, {"zero_x": zero_x, "zero": zero, **factors})
-        pairs = quantize_multiplier(positive), quantize_multiplier(negative)
-        return Lookup().of(node.value(0), lambda x: _int8(x - zero_x, zero, pairs))
-
-    def _call(self, node: Node, attributes: dict[str, int | str]) -> Any:
-        return self.call([node.value(0)], attributes, node.output().shape, node.output().dtype)
+            return self.same_shape_call(node, {**attributes, "zero_x": zero_x})
+        return Lookup().of(
+            node, lambda x: requantized_number(attributes, x - zero_x, "n" if x < zero_x else "p")
+        )
 
     def element(self, call: Any, *operands: Any) -> Any:
         (x,) = operands
@@ -48,11 +52,5 @@ class LeakyRelu(Unary):
             return tir.select(x > tir.literal("float32", 0.0), x, scaled)
         value = centred(call.attrs, "x", x)
         factor = factor_by_sign(call.attrs, value)
-        bounds = INTEGER_RANGE[dtype_of(call)]
-        result = tir.call("int32", "rune_requantize", value, *factor, int(call.attrs["zero"]), *bounds)
-        return tir.cast(dtype_of(call), result)
-
-
-def _int8(value: int, zero: int, factors: tuple[tuple[int, int], tuple[int, int]]) -> int:
-    low, high = INTEGER_RANGE["int8"]
-    return max(low, min(high, multiply(value, *factors[value < 0]) + zero))
+        bounds = (int(call.attrs[name]) for name in ("zero", "low", "high"))
+        return tir.cast(dtype_of(call), tir.call("int32", "rune_requantize", value, *factor, *bounds))

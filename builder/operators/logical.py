@@ -33,8 +33,7 @@ class LogicalNot(Unary):
 
     def read_tflite(self, node: Node) -> Any:
         node.require_dtype(*same("bool", inputs=1))
-        node.require_output_shape(*node.input(0).shape)
-        return self.call([node.value(0)], {}, node.output().shape, "bool")
+        return self.same_shape_call(node, {})
 
     def element(self, call: Any, *operands: Any) -> Any:
         return tir.negation(operands[0])

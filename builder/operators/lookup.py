@@ -12,7 +12,7 @@ import numpy as np
 
 from builder import tir
 from builder.elementwise import Unary
-from builder.operators.base import Node, Unsupported, constant, dtype_of, shape_of
+from builder.operators.base import Node, Unsupported, constant, dtype_of
 
 DOMAIN = np.arange(-128, 128)
 
@@ -23,12 +23,12 @@ class Lookup(Unary):
     def read_tflite(self, node: Node) -> Any:
         raise Unsupported("no model asks for a table by itself")
 
-    def of(self, x: Any, function: Callable[[int], int]) -> Any:
-        """The call, or a clamp, that gives `function` of each int8 value of x."""
+    def of(self, node: Node, function: Callable[[int], int]) -> Any:
+        """The call, or a clamp, that gives `function` of each int8 of a node's input.  Raises Unsupported."""
         table = np.array([function(int(value)) for value in DOMAIN], "int8")
         if np.array_equal(table, DOMAIN.clip(table.min(), table.max())):
-            return Clamp().between(x, int(table.min()), int(table.max()))
-        return self.call([x, constant(table)], {}, shape_of(x), "int8")
+            return Clamp().between(node, int(table.min()), int(table.max()))
+        return self.same_shape_call(node, {}, [constant(table)])
 
     def element(self, call: Any, *operands: Any) -> Any:
         x, table = operands
@@ -47,8 +47,9 @@ class Clamp(Unary):
     def read_tflite(self, node: Node) -> Any:
         raise Unsupported("no model asks for bounds by themselves")
 
-    def between(self, x: Any, low: int, high: int) -> Any:
-        return self.call([x], {"low": low, "high": high}, shape_of(x), x.ty.dtype)
+    def between(self, node: Node, low: int, high: int) -> Any:
+        """The call on a node's input.  Raises Unsupported."""
+        return self.same_shape_call(node, {"low": low, "high": high})
 
     def element(self, call: Any, *operands: Any) -> Any:
         low, high = (tir.literal(dtype_of(call), int(call.attrs[name])) for name in ("low", "high"))

@@ -18,12 +18,13 @@ from builder.elementwise import (
     centred,
     output_bounds,
     requantized_element,
+    requantized_number,
     require_equal_quantization,
     require_zero_point_0,
     same,
     scaling,
 )
-from builder.fixed_point import activation_range, multiply, quantize_multiplier
+from builder.fixed_point import activation_range
 from builder.operators.base import Node, dtype_of, per_tensor
 from builder.operators.lookup import Clamp, Lookup
 
@@ -35,12 +36,7 @@ class Rectifier(Unary):
 
     def read_tflite(self, node: Node) -> Any:
         node.require_dtype(("float32", "float32"))
-        return self.of(node)
-
-    def of(self, node: Node, attributes: dict[str, int | str] | None = None) -> Any:
-        """The call on a node's input.  Raises Unsupported when its output has another shape."""
-        node.require_output_shape(*node.input(0).shape)
-        return self.call([node.value(0)], attributes or {}, node.output().shape, node.output().dtype)
+        return self.same_shape_call(node, {})
 
     def element(self, call: Any, *operands: Any) -> Any:
         return tir.clamp(operands[0], *self.bounds)
@@ -54,18 +50,13 @@ class Relu(Rectifier):
     def read_tflite(self, node: Node) -> Any:
         dtype, _ = node.require_dtype(*same("int8", "int16", "float32", inputs=1))
         if dtype == "float32":
-            return self.of(node)
+            return self.same_shape_call(node, {})
         require_zero_point_0(node, dtype, inputs=1)
         (scale_x, zero_x), (scale, zero) = per_tensor(node.input(0)), per_tensor(node.output())
-        low, high = activation_range("RELU", scale, zero, dtype)
+        attributes = {**scaling("y", scale_x / scale), **output_bounds(node, "RELU"), "zero": zero}
         if dtype == "int16":
-            factor = scaling("y", scale_x / scale)
-            return self.of(node, {"zero_x": zero_x, "zero": zero, **factor, **output_bounds(node, "RELU")})
-        node.require_output_shape(*node.input(0).shape)
-        factors = quantize_multiplier(scale_x / scale)
-        return Lookup().of(
-            node.value(0), lambda x: max(low, min(high, multiply(x - zero_x, *factors) + zero))
-        )
+            return self.same_shape_call(node, {**attributes, "zero_x": zero_x})
+        return Lookup().of(node, lambda x: requantized_number(attributes, x - zero_x))
 
     def element(self, call: Any, *operands: Any) -> Any:
         if dtype_of(call) == "float32":
@@ -81,11 +72,10 @@ class Relu6(Rectifier):
     def read_tflite(self, node: Node) -> Any:
         dtype, _ = node.require_dtype(*same("int8", "int16", "float32", inputs=1))
         if dtype == "float32":
-            return self.of(node)
-        node.require_output_shape(*node.input(0).shape)
+            return self.same_shape_call(node, {})
         require_equal_quantization(node, [0])
         low, high = activation_range("RELU6", *per_tensor(node.input(0)), dtype)
-        return Clamp().between(node.value(0), low, high)
+        return Clamp().between(node, low, high)
 
 
 class ReluN1To1(Rectifier):

@@ -22,14 +22,13 @@ class Rsqrt(Unary):
 
     def read_tflite(self, node: Node) -> Any:
         dtype, _ = node.require_dtype(*same("int8", "int16", "float32", inputs=1))
-        node.require_output_shape(*node.input(0).shape)
         attributes: dict[str, int | str] = {}
         if dtype != "float32":
             require_zero_point_0(node, dtype, inputs=1)
             (scale_x, zero_x), (scale, zero) = per_tensor(node.input(0)), per_tensor(node.output())
             factor = scaling("y", 1.0 / (math.sqrt(scale_x) * scale))
             attributes = {**factor, **output_bounds(node, "NONE"), "zero_x": zero_x, "zero": zero}
-        return self.call([node.value(0)], attributes, node.output().shape, dtype)
+        return self.same_shape_call(node, attributes)
 
     def refused(self, call: Any, *operands: Any) -> Any:
         if dtype_of(call) == "float32":

@@ -58,15 +58,13 @@ class Sigmoid(Unary):
 
     def read_tflite(self, node: Node) -> Any:
         dtype, _ = node.require_dtype(*same("int8", "int16", "float32", inputs=1))
-        node.require_output_shape(*node.input(0).shape)
         if dtype == "int8":
             return self._int8(node)
-        arguments, attributes = [node.value(0)], {}
-        if dtype == "int16":
-            require_zero_point_0(node, dtype, inputs=1)
-            attributes = self._int16(per_tensor(node.input(0))[0], per_tensor(node.output())[0])
-            arguments.append(constant(sigmoid_table()))
-        return self.call(arguments, attributes, node.output().shape, dtype)
+        if dtype == "float32":
+            return self.same_shape_call(node, {})
+        require_zero_point_0(node, dtype, inputs=1)
+        attributes = self._int16(per_tensor(node.input(0))[0], per_tensor(node.output())[0])
+        return self.same_shape_call(node, attributes, [constant(sigmoid_table())])
 
     def _int8(self, node: Node) -> Any:
         if per_tensor(node.output()) != self.int8_result:
@@ -75,7 +73,7 @@ class Sigmoid(Unary):
                 f"expected scale {self.int8_result[0]}, zero point {self.int8_result[1]}"
             )
         scale, zero = per_tensor(node.input(0))
-        return Lookup().of(node.value(0), lambda value: self._int8_element(value - zero, scale))
+        return Lookup().of(node, lambda value: self._int8_element(value - zero, scale))
 
     def _int8_element(self, distance: int, scale: float) -> int:
         low, high = INTEGER_RANGE["int8"]
