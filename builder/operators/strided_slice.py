@@ -43,18 +43,12 @@ class StridedSlice(Movement):
         require_moved_dtype(node)
         shape = node.input(0).shape
         options = node.options("StridedSliceOptions")
-        if hasattr(options, "Offset") and options.Offset():
+        if options.Offset():
             raise Unsupported("its ends count from its begins (`offset`); export it with absolute ends")
         begins, ends, strides = (node.integers(position) for position in (1, 2, 3))
         if not len(begins) == len(ends) == len(strides):
             raise Unsupported(f"{len(begins)} begins, {len(ends)} ends and {len(strides)} strides")
-        masks = _Masks(
-            options.BeginMask(),
-            options.EndMask(),
-            options.EllipsisMask(),
-            options.NewAxisMask(),
-            options.ShrinkAxisMask(),
-        )
+        masks = _Masks.of(options)
         ranges: list[Range] = []
         result: list[int] = []
         for entry, axis in masks.entries(len(begins), len(shape)):
@@ -88,6 +82,16 @@ class _Masks:
     ellipsis: int
     new_axis: int
     shrink: int
+
+    @classmethod
+    def of(cls, options: Any) -> _Masks:
+        return cls(
+            begin=options.BeginMask(),
+            end=options.EndMask(),
+            ellipsis=options.EllipsisMask(),
+            new_axis=options.NewAxisMask(),
+            shrink=options.ShrinkAxisMask(),
+        )
 
     def shrinks(self, entry: int | None) -> bool:
         return entry is not None and bool(self.shrink >> entry & 1)

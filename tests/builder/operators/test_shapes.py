@@ -131,6 +131,22 @@ def test_what_follows_from_shapes_is_computed_when_building() -> None:
     assert outputs(graph, values) == [np.repeat(values[:, :, None], 6, 2).tolist()]
 
 
+def test_constants_are_gathered_when_building() -> None:
+    """A tensor of nines whose sizes are those of x, the second, the first and the second."""
+    graph = Graph("gathered")
+    x = graph.input("x", (2, 6), "float32")
+    shape, sizes = graph.tensor("shape", (2,), "int32"), graph.tensor("sizes", (3,), "int32")
+    graph.operator("SHAPE", [x], [shape])
+    graph.operator("GATHER", [shape, graph.constant("i", integers([1, 0, 1]))], [sizes], axis=0)
+    operator(graph, "FILL", [sizes, graph.constant("nine", np.array(9, "int32"))], (6, 2, 6), "int32")
+    pair = graph.constant("pair", integers([[0], [1], [1]]))
+    operator(graph, "GATHER_ND", [shape, pair], (3,), "int32")
+    assert calls(graph) == []
+    nines, picked = outputs(graph, np.zeros((2, 6), "float32"))
+    assert np.array(nines).tolist() == np.full((6, 2, 6), 9).tolist()
+    assert picked == [2, 6, 6]
+
+
 def test_what_moves_nothing_costs_nothing() -> None:
     graph = Graph("views")
     x = graph.input("x", (1, 4, 1, 3), "float32")
