@@ -4,7 +4,7 @@ With blocks of (b1, b2), pixel (y, x) of padded image n becomes pixel (y / b1, x
 ((y % b1) * b2 + x % b2) * batch + n.  SPACE_TO_BATCH_ND pads before with the result's zero point, and
 BATCH_TO_SPACE_ND crops behind.
 Source: tensorflow/lite/kernels/space_to_batch_nd.cc and batch_to_space_nd.cc.  TensorFlow Lite Micro leaves
-the padding's value uninitialised, which comes to 0, so with another zero point int8 results differ from its.
+the padding's value uninitialised, so there nothing is to be compared.
 """
 
 from __future__ import annotations

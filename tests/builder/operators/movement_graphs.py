@@ -14,6 +14,8 @@ from container.tensors import Quantization
 from examples.tflite_writer import Graph
 from tests.builder.operators.mixtures import ANY_SHAPE, Add, Shape, Values, elements, integers, shapes
 
+QUANTIZATION = Quantization((0.5,), (-7,))
+"""Of every int8 tensor: what is moved keeps its meaning."""
 SYMMETRIC = Quantization((0.5,), (0,))
 """Of every int16 tensor."""
 
@@ -26,15 +28,13 @@ class Moved:
     operands: tuple[Shape | np.ndarray[Any, Any], ...]
     outputs: tuple[Shape, ...]
     options: dict[str, Any] = field(default_factory=dict)
-    int8: Quantization = Quantization((0.5,), (-7,))
-    """Of all its int8 tensors."""
 
     def of(self, dtype: str) -> Add:
         return lambda graph, generator: self.add(graph, dtype)
 
     def add(self, graph: Graph, dtype: str) -> list[Values]:
         """Adds it to a graph; tells what its inputs may be."""
-        quantization = {"int8": self.int8, "int16": SYMMETRIC}.get(dtype)
+        quantization = {"int8": QUANTIZATION, "int16": SYMMETRIC}.get(dtype)
         inputs: list[Values] = []
         numbers: list[int] = []
         for operand in self.operands:
@@ -189,19 +189,20 @@ def space_to_depth(draw: st.DrawFn) -> Moved:
 
 
 @st.composite
-def space_to_batch(draw: st.DrawFn) -> Moved:
+def space_to_batch(draw: st.DrawFn, *, padded: bool = False) -> Moved:
+    """The reference pads with what happens to be in its memory, so it is not asked to, unless `padded`."""
     blocks = (draw(st.integers(1, 3)), draw(st.integers(1, 3)))
     batch, height, width, depth = draw(shapes(4, 3))
+    to_batch = padded or draw(st.booleans())
     borders = [[draw(st.integers(0, 2)), draw(st.integers(0, 2))] for _ in blocks]
     inner = [
         size * block - sum(border)
         for size, block, border in zip((height, width), blocks, borders, strict=True)
     ]
-    if min(inner) < 1:
+    if min(inner) < 1 or (to_batch and not padded):
         borders, inner = [[0, 0], [0, 0]], [height * blocks[0], width * blocks[1]]
     image, batches = (batch, *inner, depth), (batch * blocks[0] * blocks[1], height, width, depth)
-    if draw(st.booleans()):
-        # The reference pads with 0 whatever the zero point.
-        operands = (image, integers(blocks), integers(borders))
-        return Moved("SPACE_TO_BATCH_ND", operands, (batches,), int8=SYMMETRIC)
-    return Moved("BATCH_TO_SPACE_ND", (batches, integers(blocks), integers(borders)), (image,))
+    operands = (integers(blocks), integers(borders))
+    if to_batch:
+        return Moved("SPACE_TO_BATCH_ND", (image, *operands), (batches,))
+    return Moved("BATCH_TO_SPACE_ND", (batches, *operands), (image,))
