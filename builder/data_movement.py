@@ -32,6 +32,8 @@ DTYPES = frozenset(
     ["bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64"]
 )
 """An element that is moved need not be understood."""
+MOVED = tuple((dtype, dtype) for dtype in sorted(DTYPES))
+"""The combinations in which an operator moves elements, for `Operator.combinations`."""
 MAXIMUM_COPIES = 1024
 """Of one operator; each is a loop nest of its own."""
 
@@ -185,7 +187,4 @@ def require_moved_dtype(node: Node, *inputs: int) -> None:
     """Raises Unsupported unless these inputs (0 if none is named) and all outputs have one known dtype."""
     tensors = [node.input(position) for position in inputs or (0,)]
     tensors += [node.output(position) for position in range(len(node.operator.outputs))]
-    found = {tensor.dtype for tensor in tensors}
-    if len(found) != 1 or not found <= DTYPES:
-        listed = ", ".join(f"{tensor.name!r} ({tensor.dtype})" for tensor in tensors)
-        raise Unsupported(f"its tensors {listed} must have one dtype of {', '.join(sorted(DTYPES))}")
+    node.require_same_dtype(DTYPES, tensors)

@@ -9,6 +9,7 @@ import click
 
 from builder.blocks.base import Block
 from builder.catalog import CATALOG
+from docs.operator_table import operators
 from rune.cli.application import COMMANDS, application
 from runefile.signatures import Parameter
 
@@ -70,7 +71,16 @@ def _parameter(parameter: Parameter) -> str:
     return f"| {names} | {takes} | {parameter.summary} |"
 
 
-PAGES = {"commands.md": commands, "proc-block-reference.md": proc_blocks}
+def operator_page() -> str:
+    """The page with every operator and the dtypes that it takes."""
+    return "\n\n".join(["# Operators", NOTICE, operators()])
+
+
+PAGES = {
+    "commands.md": commands,
+    "operators.md": operator_page,
+    "proc-block-reference.md": proc_blocks,
+}
 """Each page that is made, and what makes it."""
 
 

@@ -9,7 +9,7 @@ TIR function, and the arguments it takes, which may be repacked constants.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -144,6 +144,13 @@ class Node:
             raise Unsupported(f"tensors {names} are {_signature(found)}; supported: {wanted}")
         return found
 
+    def require_same_dtype(self, dtypes: Set[str], tensors: Sequence[Tensor]) -> None:
+        """Raises Unsupported unless these tensors all have one dtype, which is among `dtypes`."""
+        found = {tensor.dtype for tensor in tensors}
+        if len(found) != 1 or not found <= dtypes:
+            listed = ", ".join(f"{tensor.name!r} ({tensor.dtype})" for tensor in tensors)
+            raise Unsupported(f"its tensors {listed} must have one dtype of {', '.join(sorted(dtypes))}")
+
 
 def _signature(dtypes: tuple[str, ...]) -> str:
     return f"({', '.join(dtypes[:-1])}) -> {dtypes[-1]}"
@@ -156,6 +163,9 @@ class Operator(ABC):
     """Its name in Relax is `rune.` and this."""
     tflite: ClassVar[tuple[str, ...]] = ()
     """The TensorFlow Lite operators that it reads."""
+    combinations: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    """Dtypes that it takes, as for `Node.require_dtype`: to be told here by those that ask for them late or
+    never.  docs/operators.md is made of what operators tell or ask for."""
 
     @abstractmethod
     def read_tflite(self, node: Node) -> Any:

@@ -18,7 +18,7 @@ from tvm import relax
 
 from builder import simd, tir
 from builder.operators.base import Kernel, Node, Unsupported, shape_of
-from builder.weighted_sum import Arithmetic, WeightedSum
+from builder.weighted_sum import COMBINATIONS, Arithmetic, WeightedSum
 from container.abi import Profile
 
 
@@ -27,6 +27,7 @@ class FullyConnected(WeightedSum):
     tflite = ("FULLY_CONNECTED",)
     options_table = "FullyConnectedOptions"
     channel_axis = 0
+    combinations = COMBINATIONS
 
     def read_tflite(self, node: Node) -> Any:
         units, depth = self._weights(node)

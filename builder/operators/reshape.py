@@ -7,12 +7,14 @@ from typing import Any
 
 from tvm import relax
 
+from builder.data_movement import MOVED
 from builder.operators.base import Node, Operator, Unsupported
 
 
 class Reshape(Operator):
     name = "reshape"
     tflite = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
+    combinations = MOVED
 
     def read_tflite(self, node: Node) -> Any:
         # The output's own shape is fixed in the file, so the second input, which repeats it, is not read.

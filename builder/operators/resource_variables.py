@@ -14,6 +14,7 @@ from typing import Any
 
 from tvm import relax
 
+from builder.data_movement import MOVED
 from builder.importers.tflite_file import Tensor
 from builder.importers.tflite_state import Resource
 from builder.operators.base import Node, Operator, Unsupported, constant, dtype_of, shape_of
@@ -22,6 +23,7 @@ from builder.operators.base import Node, Operator, Unsupported, constant, dtype_
 class VarHandle(Operator):
     name = "var_handle"
     tflite = ("VAR_HANDLE",)
+    combinations = MOVED
 
     def read_tflite(self, node: Node) -> Any:
         return Resource.of(node.operator)
@@ -30,6 +32,7 @@ class VarHandle(Operator):
 class ReadVariable(Operator):
     name = "read_variable"
     tflite = ("READ_VARIABLE",)
+    combinations = MOVED
 
     def read_tflite(self, node: Node) -> Any:
         resource = _resource(node)
@@ -44,6 +47,7 @@ class ReadVariable(Operator):
 class AssignVariable(Operator):
     name = "assign_variable"
     tflite = ("ASSIGN_VARIABLE",)
+    combinations = MOVED
 
     def read_tflite(self, node: Node) -> Any:
         variable = node.memory.of_resource(_resource(node))
@@ -55,6 +59,7 @@ class AssignVariable(Operator):
 class CallOnce(Operator):
     name = "call_once"
     tflite = ("CALL_ONCE",)
+    combinations = MOVED
 
     def read_tflite(self, node: Node) -> Any:
         node.memory.initialise(int(node.options("CallOnceOptions").InitSubgraphIndex()))

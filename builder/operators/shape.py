@@ -9,8 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from builder.data_movement import DTYPES
 from builder.elementwise import broadcast_shapes
 from builder.operators.base import Node, Operator, Unsupported, constant
+
+INDICES = ("int32", "int64")
+COUNTED = tuple((dtype, index) for dtype in sorted(DTYPES) for index in INDICES)
 
 
 class Shape(Operator):
@@ -18,6 +22,7 @@ class Shape(Operator):
 
     name = "shape"
     tflite = ("SHAPE",)
+    combinations = COUNTED
 
     def read_tflite(self, node: Node) -> Any:
         return integers(node, node.input(0).shape)
@@ -28,6 +33,7 @@ class Rank(Operator):
 
     name = "rank"
     tflite = ("RANK",)
+    combinations = COUNTED
 
     def read_tflite(self, node: Node) -> Any:
         return integers(node, len(node.input(0).shape))
@@ -38,6 +44,7 @@ class BroadcastArguments(Operator):
 
     name = "broadcast_args"
     tflite = ("BROADCAST_ARGS",)
+    combinations = tuple((dtype,) * 3 for dtype in INDICES)
 
     def read_tflite(self, node: Node) -> Any:
         return integers(node, broadcast_shapes(node.integers(0), node.integers(1)))
@@ -46,7 +53,7 @@ class BroadcastArguments(Operator):
 def integers(node: Node, values: int | tuple[int, ...]) -> Any:
     """The constant result of a node, int32 or int64.  Raises Unsupported."""
     dtype = node.output().dtype
-    if dtype not in ("int32", "int64"):
+    if dtype not in INDICES:
         raise Unsupported(f"its output {node.output().name!r} is {dtype}; expected int32 or int64")
     array = np.array(values, dtype)
     node.require_output_shape(*array.shape)

@@ -175,8 +175,8 @@ def filters(model: bytes) -> list[tuple[int, ...]]:
             .model(),
             [(3, 1, 1, 3), (5, 27)],
         ),
-        # A constant other than what stands for 0: taps that fall into padding see 0 and not it, so no bias makes
-        # up for it, and a depthwise layer does not make one number of it.
+        # A constant other than what stands for 0: taps that fall into padding see 0 and not it, so no bias
+        # makes up for it, and a depthwise layer does not make one number of it.
         (
             Network(IMAGE).conv(4, dead=(1,), bias=LIT).conv(2, kernel=3, padding=SAME).model(),
             [(4, 1, 1, 3), (2, 3, 3, 4)],
