@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from builder.operators.average_pool2d import AveragePool2D
+from builder.passes import dead_channels
 from container.errors import ExitCode
 from container.tensors import Quantization
 from examples.tflite_writer import Graph
@@ -126,3 +127,26 @@ def test_models_equal_their_recorded_layers(name: str, compared: int) -> None:
     result = rune("diff", model, "--inputs", inputs, "--layers", recorded)
     assert (result.exit_code, result.stderr) == (ExitCode.OK, "")
     assert f"of {compared} tensors equal" in result.stdout
+
+
+def test_a_wrong_rewrite_of_the_graph_is_told_from_a_wrong_operator(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Channel 1 is 20 whatever comes in; a pass cuts it out and forgets what it adds to the next sum."""
+    graph = Graph("constant")
+    x = graph.input("x", (1, 1, 1, 1), "int8", WHOLE)
+    middle, y = graph.tensor("m", (1, 1, 1, 2), "int8", WHOLE), graph.tensor("y", (1, 1, 1, 1), "int8", WHOLE)
+    for source, target, weights, bias in ((x, middle, [[1], [0]], [0, 20]), (middle, y, [[1, 1]], [0])):
+        filters = np.array(weights, "int8")[:, None, None, :]
+        constants = [graph.constant("w", filters, WHOLE), graph.constant("b", np.array(bias, "int32"))]
+        graph.operator("CONV_2D", [source, *constants], [target], padding=1, stride_h=1, stride_w=1)
+    graph.output(y)
+    file = tmp_path / "constant.tflite"
+    file.write_bytes(graph.to_bytes())
+    np.savez(tmp_path / "inputs.npz", in0=np.array([[[[5]]]], "int8"))
+    monkeypatch.setattr(dead_channels, "_constant_part", lambda weights, zero, source: 0)
+    result = rune("diff", file, "--inputs", tmp_path / "inputs.npz")
+    assert result.exit_code == ExitCode.VERIFICATION
+    assert "node 1, (as built), tensor 'y': 1 of 1 elements" in result.stderr
+    assert "expected 25, found 5" in result.stderr
+    assert "hint: every layer is equal when all are outputs: look at the passes" in result.stderr
