@@ -126,7 +126,7 @@ def _model(
         from builder.importers.onnx import import_model as import_onnx
 
         return import_onnx(emit, model.data, model.file, stage.name, inputs)
-    return import_tflite(emit, model.data, model.file, stage.name, inputs, new_state)
+    return import_tflite(emit, model.data, model.file, stage.name, inputs, new_state, model.signature)
 
 
 def _results(stages: Sequence[StageRecord], values: Mapping[OutputReference, Any]) -> list[Any]:

@@ -160,6 +160,8 @@ class _Walk:
     def _model(self, stage: StageRecord, samples: Sequence[dict[OutputReference, Array]]) -> None:
         model = self._pipeline.models[stage.name]
         engine = installed_engine(model.format)
+        if model.signature is not None:
+            raise EngineError(f"no independent engine runs the signature `{model.signature}` of a model")
         if engine is None:
             raise EngineError(f"no independent engine for {model.format} models is installed")
         if model.format == ONNX and b"Quantize" in model.data:

@@ -140,6 +140,8 @@ class Graph:
     inputs: list[int] = field(default_factory=list)
     outputs: list[int] = field(default_factory=list)
     subgraphs: list[Graph] = field(default_factory=list)
+    signature: str | None = None
+    """Key under which the graph can be called; its inputs and outputs go by the names of their tensors."""
     """Further graphs of the model, numbered from 1, which operators can call."""
 
     def tensor(
@@ -206,16 +208,40 @@ class _Writer:
         data = [None, *(t.data for each in graphs for t in each.tensors if t.data is not None)]
         buffers = [self._buffer(values) for values in data]
         numbers = iter(range(1, len(data)))
-        root = self._table(
-            "Model",
-            version=SCHEMA_VERSION,
-            operator_codes=self._tables([self._operator_code(name) for name in builtins]),
-            subgraphs=self._tables([self._subgraph(each, builtins, numbers) for each in graphs]),
-            description=self._builder.CreateString(graph.name),
-            buffers=self._tables(buffers),
-        )
+        fields = {
+            "version": SCHEMA_VERSION,
+            "operator_codes": self._tables([self._operator_code(name) for name in builtins]),
+            "subgraphs": self._tables([self._subgraph(each, builtins, numbers) for each in graphs]),
+            "description": self._builder.CreateString(graph.name),
+            "buffers": self._tables(buffers),
+        }
+        signatures = [self._signature(each, n) for n, each in enumerate(graphs) if each.signature is not None]
+        if signatures:
+            fields["signature_defs"] = self._tables(signatures)
+        root = self._table("Model", **fields)
         self._builder.Finish(root, file_identifier=FILE_IDENTIFIER)
         return bytes(self._builder.Output())
+
+    def _signature(self, graph: Graph, number: int) -> int:
+        def named(numbers: Sequence[int]) -> int:
+            return self._tables(
+                [
+                    self._table(
+                        "TensorMap",
+                        name=self._builder.CreateString(graph.tensors[i].name),
+                        tensor_index=i,
+                    )
+                    for i in numbers
+                ]
+            )
+
+        return self._table(
+            "SignatureDef",
+            inputs=named(graph.inputs),
+            outputs=named(graph.outputs),
+            signature_key=self._builder.CreateString(graph.signature or ""),
+            subgraph_index=number,
+        )
 
     def _subgraph(self, graph: Graph, builtins: Sequence[str], buffers: Iterator[int]) -> int:
         """`buffers` gives the number of the next constant's buffer."""

@@ -30,7 +30,7 @@ from runefile.flow import (
     reshaped,
 )
 from runefile.graph import Graph
-from runefile.models import COMPILED_FORMATS, FORMAT, PARAMETERS, conversion_hint
+from runefile.models import COMPILED_FORMATS, FORMAT, PARAMETERS, SIGNATURE, conversion_hint
 from runefile.outputs import OUTPUTS
 from runefile.pipeline import ModelFile
 from runefile.resources import Resources
@@ -71,7 +71,7 @@ class Inference:
     model_files: dict[str, ModelFile] = field(default_factory=dict)
     block_signatures: dict[str, BlockSignature] = field(default_factory=dict)
     _models: dict[str, _Model | None] = field(default_factory=dict)
-    _signatures: dict[tuple[str, str | None], ModelSignature] = field(default_factory=dict)
+    _signatures: dict[tuple[str, str | None, str | None], ModelSignature] = field(default_factory=dict)
     _arguments: dict[str, Mapping[str, Argument] | None] = field(default_factory=dict)
     _outputs: dict[str, Outputs | None] = field(default_factory=dict)
 
@@ -110,21 +110,23 @@ class Inference:
             return None
         data, file = found
         named_format = model_format if isinstance(model_format, str) else None
-        signature = self._signature(stage, data, file, named_format)
+        key = arguments.get(SIGNATURE.name)
+        chosen = key if isinstance(key, str) else None
+        signature = self._signature(stage, data, file, named_format, chosen)
         if signature is None:
             return None
-        model = ModelFile(file, data, signature.format)
+        model = ModelFile(file, data, signature.format, chosen)
         self.model_files[stage.name] = model
         return _Model(model, signature)
 
     def _signature(
-        self, stage: Stage, data: bytes, file: str, model_format: str | None
+        self, stage: Stage, data: bytes, file: str, model_format: str | None, chosen: str | None
     ) -> ModelSignature | None:
         """What a model says of itself.  A file that several stages name is read once."""
-        key = (file, model_format)
+        key = (file, model_format, chosen)
         if key not in self._signatures:
             try:
-                self._signatures[key] = self.models(data, file, model_format)
+                self._signatures[key] = self.models(data, file, model_format, chosen)
             except RuneError as error:
                 self._report_foreign(Code.MODEL, error, stage.target_span)
                 return None

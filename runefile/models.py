@@ -18,7 +18,12 @@ FORMAT = Parameter(
     "what the model file is; found out from the file unless given",
     choices=("onnx", "tensorflow", "tensorflow-js", "tensorflow-lite"),
 )
-PARAMETERS = (FORMAT,)
+SIGNATURE = Parameter(
+    "signature",
+    ParameterKind.TEXT,
+    "which of the model's signatures to run, by its key; its main graph unless given",
+)
+PARAMETERS = (FORMAT, SIGNATURE)
 
 
 def conversion_hint(model_format: str) -> str | None:

@@ -17,6 +17,8 @@ class ModelFile:
     data: bytes
     format: str
     """`tensorflow-lite` or `onnx`."""
+    signature: str | None = None
+    """Key of the signature to run, where the model has several."""
 
 
 @dataclass(frozen=True)

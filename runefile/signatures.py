@@ -125,6 +125,11 @@ class ModelSignature:
 
 
 class ModelReader(Protocol):
-    def __call__(self, data: bytes, file: str, format: str | None) -> ModelSignature:
-        """Inputs and outputs of a model file.  `file` is its name in messages.  Raises CompileError."""
+    def __call__(
+        self, data: bytes, file: str, format: str | None, signature: str | None = None
+    ) -> ModelSignature:
+        """Inputs and outputs of a model file, or of one of its signatures, by the signature's key.
+
+        `file` is its name in messages.  Raises CompileError.
+        """
         ...

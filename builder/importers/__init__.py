@@ -14,10 +14,13 @@ TENSORFLOW_LITE = "tensorflow-lite"
 ONNX = "onnx"
 
 
-def read_signature(data: bytes, file: str, format: str | None) -> ModelSignature:
+def read_signature(
+    data: bytes, file: str, format: str | None, signature: str | None = None
+) -> ModelSignature:
     """Inputs and outputs of a model, whose format is found from its bytes unless given.
 
-    Raises CompileError when it is no model, is damaged, or is of a format that cannot be compiled.
+    `signature` is the key of the one to run in a model that has several.  Raises CompileError when it is no
+    model, is damaged, is of a format that cannot be compiled, or has no such signature.
     """
     found = detect_format(data, file)
     if format is not None and format != found:
@@ -28,7 +31,12 @@ def read_signature(data: bytes, file: str, format: str | None) -> ModelSignature
     if found == TENSORFLOW_LITE:
         from builder.importers.tflite import signature as tflite_signature
 
-        return tflite_signature(data, file)
+        return tflite_signature(data, file, signature)
+    if signature is not None:
+        raise CompileError(
+            f"{file}: the Runefile names the signature `{signature}`; only TensorFlow Lite models have any",
+            hint="leave `--signature` out",
+        )
     from builder.importers.onnx import signature as onnx_signature
 
     return onnx_signature(data, file)

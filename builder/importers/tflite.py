@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from builder.importers.tflite_file import Operator, Subgraph, Tensor, damage_as_compile_error, read_subgraphs
+from builder.importers.tflite_file import (
+    Operator,
+    Subgraph,
+    Tensor,
+    damage_as_compile_error,
+    read_signatures,
+    read_subgraphs,
+)
 from container.errors import CompileError
 from container.tensors import ElementType, TensorType
 from runefile.signatures import ModelPort, ModelSignature
@@ -16,12 +24,12 @@ if TYPE_CHECKING:
     from builder.state import NewState
 
 
-def signature(data: bytes, file: str) -> ModelSignature:
-    """Inputs and outputs of a model's main graph.  Raises CompileError."""
-    graph = _main_graph(data, file)
+def signature(data: bytes, file: str, key: str | None = None) -> ModelSignature:
+    """Inputs and outputs of a model's main graph, or of the signature with that key.  Raises CompileError."""
+    entry = _entry(data, file, key)
     return ModelSignature(
-        inputs=tuple(_port(graph.tensors[i], file) for i in graph.inputs),
-        outputs=tuple(_port(graph.tensors[i], file) for i in graph.outputs),
+        inputs=tuple(_port(entry.graph.tensors[i], name, file) for name, i in entry.inputs),
+        outputs=tuple(_port(entry.graph.tensors[i], name, file) for name, i in entry.outputs),
         format="tensorflow-lite",
     )
 
@@ -33,6 +41,7 @@ def import_model(
     stage: str,
     inputs: Sequence[Any],
     new_state: NewState,
+    key: str | None = None,
 ) -> list[Any]:
     """Emits the model's operators, `emit(expression, name)` binding each; returns the values of its outputs.
 
@@ -42,15 +51,16 @@ def import_model(
     from builder.importers.problems import raise_problems
     from builder.importers.tflite_state import ModelMemory
 
-    graph = _main_graph(data, file)
+    entry = _entry(data, file, key)
+    graph = entry.graph
     memory = ModelMemory(read_subgraphs(data, file), new_state)
-    values = dict(zip(graph.inputs, inputs, strict=True))
+    values = dict(zip((i for _, i in entry.inputs), inputs, strict=True))
     problems: list[Problem] = []
     with damage_as_compile_error(file):
         for operator in graph.operators:
             problems += _import_operator(emit, graph, operator, values, memory)
     raise_problems(file, stage, problems)
-    return [_result(graph, index, values, file) for index in graph.outputs]
+    return [_result(graph, index, values, file) for _, index in entry.outputs]
 
 
 def _import_operator(
@@ -111,14 +121,37 @@ def _result(graph: Subgraph, index: int, values: dict[int, Any], file: str) -> A
     raise CompileError(f"{file}: no operator computes the output {tensor.name!r}")
 
 
-def _main_graph(data: bytes, file: str) -> Subgraph:
+@dataclass(frozen=True)
+class _Entry:
+    """Where a model is entered: a graph, and its inputs and outputs by name and tensor number."""
+
+    graph: Subgraph
+    inputs: tuple[tuple[str, int], ...]
+    outputs: tuple[tuple[str, int], ...]
+
+
+def _entry(data: bytes, file: str, key: str | None) -> _Entry:
     graphs = read_subgraphs(data, file)
-    if not graphs or not graphs[0].outputs:
-        raise CompileError(f"{file}: the model has no graph with outputs")
-    return graphs[0]
+    if key is None:
+        if not graphs or not graphs[0].outputs:
+            raise CompileError(f"{file}: the model has no graph with outputs")
+        main = graphs[0]
+        inputs, outputs = (
+            tuple((main.tensors[i].name, i) for i in numbers) for numbers in (main.inputs, main.outputs)
+        )
+        return _Entry(main, inputs, outputs)
+    signatures = {signature.key: signature for signature in read_signatures(data, file)}
+    if key not in signatures:
+        known = ", ".join(f"`{name}`" for name in signatures) or "none"
+        raise CompileError(
+            f"{file}: the model has no signature `{key}`",
+            hint=f"its signatures are: {known}" if signatures else "leave `--signature` out",
+        )
+    chosen = signatures[key]
+    return _Entry(graphs[chosen.subgraph], chosen.inputs, chosen.outputs)
 
 
-def _port(tensor: Tensor, file: str) -> ModelPort:
+def _port(tensor: Tensor, name: str, file: str) -> ModelPort:
     try:
         element = ElementType.from_dtype(tensor.dtype)
     except ValueError as fault:
@@ -126,4 +159,4 @@ def _port(tensor: Tensor, file: str) -> ModelPort:
             f"{file}: tensor {tensor.name!r} is {tensor.dtype}, which no stage can take or give",
             hint="supported element types: " + ", ".join(e.value for e in ElementType),
         ) from fault
-    return ModelPort(tensor.name, TensorType(element, tensor.shape, tensor.quantization))
+    return ModelPort(name, TensorType(element, tensor.shape, tensor.quantization))

@@ -7,7 +7,7 @@ read once, here, with every length and index checked against the file; what come
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -77,6 +77,28 @@ class Subgraph:
     outputs: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class Signature:
+    """One way to call a model: tensors of one of its subgraphs, each with the name that callers know."""
+
+    key: str
+    subgraph: int
+    inputs: tuple[tuple[str, int], ...]
+    outputs: tuple[tuple[str, int], ...]
+
+
+def read_signatures(data: bytes, file: str) -> tuple[Signature, ...]:
+    """The signatures of a model that `read_subgraphs` has read.  Raises CompileError."""
+    graphs = read_subgraphs(data, file)
+    with damage_as_compile_error(file):
+        model = tflite.Model.GetRootAs(bytes(data), 0)
+        reader = _Reader(model, len(data))
+        return tuple(
+            reader.signature(model.SignatureDefs(i), graphs)
+            for i in reader.range(model.SignatureDefsLength())
+        )
+
+
 def read_subgraphs(data: bytes, file: str) -> tuple[Subgraph, ...]:
     """All subgraphs of a model.  Raises CompileError when the data is no sound TensorFlow Lite model."""
     if len(data) < 8 or data[4:8] != FILE_IDENTIFIER:
@@ -124,6 +146,24 @@ class _Reader:
             ),
             inputs=self._indices(raw.InputsLength(), raw.Inputs, count, optional=False),
             outputs=self._indices(raw.OutputsLength(), raw.Outputs, count, optional=False),
+        )
+
+    def signature(self, raw: Any, graphs: Sequence[Subgraph]) -> Signature:
+        number = raw.SubgraphIndex()
+        if not 0 <= number < len(graphs):
+            raise ValueError(f"a signature of subgraph {number}")
+        tensors = len(graphs[number].tensors)
+
+        def named(length: int, get: Callable[[int], Any]) -> tuple[tuple[str, int], ...]:
+            entries = tuple(get(i) for i in self.range(length))
+            self._check_indices([entry.TensorIndex() for entry in entries], tensors)
+            return tuple((_text(entry.Name()), entry.TensorIndex()) for entry in entries)
+
+        return Signature(
+            key=_text(raw.SignatureKey()),
+            subgraph=number,
+            inputs=named(raw.InputsLength(), raw.Inputs),
+            outputs=named(raw.OutputsLength(), raw.Outputs),
         )
 
     def _tensor(self, index: int, raw: Any) -> Tensor:
@@ -190,9 +230,13 @@ class _Reader:
         self, length: int, get: Callable[[int], int], tensors: int, *, optional: bool
     ) -> tuple[int, ...]:
         indices = tuple(int(get(i)) for i in self.range(length))
-        if any(not (-1 if optional else 0) <= index < tensors for index in indices):
-            raise ValueError(f"tensor numbers {list(indices)} in a graph of {tensors} tensors")
+        self._check_indices(indices, tensors, lowest=-1 if optional else 0)
         return indices
+
+    @staticmethod
+    def _check_indices(indices: Sequence[int], tensors: int, *, lowest: int = 0) -> None:
+        if any(not lowest <= index < tensors for index in indices):
+            raise ValueError(f"tensor numbers {list(indices)} in a graph of {tensors} tensors")
 
 
 def _values(data: bytes, dtype: str, count: int) -> np.ndarray[Any, Any]:
@@ -202,6 +246,10 @@ def _values(data: bytes, dtype: str, count: int) -> np.ndarray[Any, Any]:
     pairs = np.frombuffer(data, "int8")
     values = np.stack([(pairs << 4).astype("int8") >> 4, pairs >> 4], axis=-1).reshape(-1)
     return values[:count] if len(pairs) == -(-count // 2) else values
+
+
+def _text(data: bytes | None) -> str:
+    return (data or b"").decode("utf-8", "replace")
 
 
 def _product(shape: tuple[int, ...]) -> int:

@@ -154,7 +154,7 @@ MODELS = {
 }
 
 
-def read_model(data: bytes, file: str, format: str | None) -> ModelSignature:
+def read_model(data: bytes, file: str, format: str | None, signature: str | None = None) -> ModelSignature:
     """A model file of the tests holds the name of one of `MODELS`."""
     if data not in MODELS:
         raise CompileError(f"{file} is not a model", hint="it is truncated")
