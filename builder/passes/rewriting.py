@@ -124,14 +124,25 @@ class _Pass:
         bindings = [binding for block in self._function.body.blocks for binding in block.bindings]
         uses = _uses(bindings, self._function.body.body)
         attributes = dict(self._function.attrs.items()) if self._function.attrs is not None else None
+        fault: Exception | None = None
         with builder.function("main", list(self._function.params), attrs=attributes):
             with builder.dataflow():
-                rewriter = Rewriter(builder, self._rules)
-                for binding in bindings:
-                    self._rewrite(rewriter, binding, uses)
-                result = builder.emit_output(self._substituted(self._function.body.body))
+                try:
+                    result = self._rewritten(Rewriter(builder, self._rules), bindings, uses)
+                except Exception as error:
+                    # TVM complains on stderr of a function that was begun and never ended, so it is ended.
+                    fault, result = error, relax.Tuple([])
+                result = builder.emit_output(result)
             builder.emit_func_output(result)
+        if fault is not None:
+            raise fault
         return builder.get()["main"]
+
+    def _rewritten(self, rewriter: Rewriter, bindings: Sequence[Any], uses: Counter[Any]) -> Any:
+        """The function's result, after all of its bindings."""
+        for binding in bindings:
+            self._rewrite(rewriter, binding, uses)
+        return self._substituted(self._function.body.body)
 
     def _rewrite(self, rewriter: Rewriter, binding: Any, uses: Counter[Any]) -> None:
         if not isinstance(binding, relax.VarBinding):
