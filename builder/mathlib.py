@@ -61,7 +61,9 @@ COMPILER_RT = frozenset(
 _MUSL_ERRORS = tuple(f"__math_{kind}" for kind in ("oflowf", "uflowf", "xflowf", "invalidf", "divzerof"))
 _ASIN = ("asinf", *_MUSL_ERRORS)
 _EXPM1 = ("expm1f", *_MUSL_ERRORS)
+_MUSL_ERRORS_OF_DOUBLES = tuple(error.removesuffix("f") for error in _MUSL_ERRORS)
 MUSL: dict[str, tuple[str, ...]] = {
+    "pow": ("pow", "pow_data", "exp_data", *_MUSL_ERRORS_OF_DOUBLES),
     "powf": ("powf", "powf_data", "exp2f_data", *_MUSL_ERRORS),
     "erff": ("erff",),
     "expm1f": _EXPM1,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from builder.blocks.base import Array, Block, Emitter
-from builder.blocks.ordering import descending, larger
+from builder.blocks.ordering import descending, larger, largest_first
 from builder.blocks.rules import NUMBERS, integer, only_input, per_tensor
 from container.tensors import ElementType, TensorType
 from runefile.signatures import BlockUse, Parameter, ParameterKind, TypeRuleError
@@ -53,17 +53,10 @@ class MostConfidentIndices(Block):
         better = larger(kind.element)
 
         def body(x: Any, y: Any) -> None:
-            previous = tir.Cell("int32", -1)
-            with tir.loop(count) as rank:
-                best = tir.Cell("int32", -1)
-                with tir.loop(kind.count) as i:
-                    last = previous.value
-                    follows = tir.both(tir.negation(better(x[i], x[last])), last < i)
-                    left = tir.either(last < 0, better(x[last], x[i]), follows)
-                    with tir.when(tir.both(left, tir.either(best.value < 0, better(x[i], x[best.value])))):
-                        best.set(i)
-                tir.store(y, (rank,), tir.cast("uint32", best.value))
-                previous.set(best.value)
+            def found(rank: Any, index: Any) -> None:
+                tir.store(y, (rank,), tir.cast("uint32", index))
+
+            largest_first(better, kind.count, count, lambda i: x[i], found)
 
         flat = emit(relax.op.reshape(inputs[0], (kind.count,)), "reshape")
         return emit.kernel(body, [flat], [TensorType(ElementType.U32, (count,))], self.name)

@@ -43,3 +43,30 @@ def index_of_largest(element: ElementType, count: int, value: Callable[[Any], An
     with tir.loop(count) as k, tir.when(better(value(k), value(best.value))):
         best.set(k)
     return best
+
+
+def largest_first(
+    better: Callable[[Any, Any], Any],
+    count: int,
+    wanted: int,
+    value: Callable[[Any], Any],
+    found: Callable[[Any, Any], None],
+) -> None:
+    """Emits `found(rank, index)` for the best `wanted` of `value(0)` to `value(count - 1)`, the best first.
+
+    `better` tells which of two TIR expressions comes before the other, a total order; of equal ones the
+    lowest index comes first.  It takes `wanted` passes.
+    """
+    from builder import tir
+
+    previous = tir.Cell("int32", -1)
+    with tir.loop(wanted) as rank:
+        best = tir.Cell("int32", -1)
+        with tir.loop(count) as i:
+            last = previous.value
+            follows = tir.both(tir.negation(better(value(i), value(last))), last < i)
+            left = tir.either(last < 0, better(value(last), value(i)), follows)
+            with tir.when(tir.both(left, tir.either(best.value < 0, better(value(i), value(best.value))))):
+                best.set(i)
+        found(rank, best.value)
+        previous.set(best.value)

@@ -18,10 +18,12 @@ from tvm.ir import GenericConst
 from tvm.relax.frontend.onnx.onnx_frontend import ONNXGraphImporter, _get_convert_map, onnx_input
 
 from builder.c_types import C_TYPES
+from builder.importers.onnx_composed import COMPOSED, is_needed
 from builder.importers.onnx_file import MAXIMUM_ELEMENTS, OnnxModel, static_shapes
 from builder.importers.onnx_qlinear import INTEGER_OPERATORS, converted
 from builder.importers.problems import Problem
-from builder.operators.base import Unsupported, constant, constant_value, shape_of
+from builder.operators import by_name
+from builder.operators.base import Unsupported, constant, constant_value, dtype_of, shape_of
 from builder.passes.faults import summary
 from builder.passes.kernels import missing_kernels
 from builder.passes.rewriting import is_call
@@ -120,12 +122,25 @@ class _Importer(ONNXGraphImporter):  # type: ignore[misc]
             _make_padding_explicit(inputs, attrs)
         if op_name in INTEGER_OPERATORS:
             return self._convert_integers(op_name, inputs, attrs, opset)
+        if op_name in COMPOSED and is_needed(op_name, inputs, attrs):
+            return self.bb.normalize(COMPOSED[op_name](self.bb.emit, list(inputs), attrs))
+        if op_name == "Upsample" and len(inputs) > 1:
+            attrs = {**attrs, "coordinate_transformation_mode": b"asymmetric", "nearest_mode": b"floor"}
+            return super()._convert_operator("Resize", onnx_input([inputs[0], None, inputs[1]]), attrs, 19)
+        if op_name in ("ReduceMax", "ReduceMin") and dtype_of(inputs[0]) == "bool":
+            integers = onnx_input([self.bb.emit(relax.op.astype(inputs[0], "uint8")), *list(inputs)[1:]])
+            extremum = self.bb.emit(self._convert_operator(op_name, integers, attrs, opset))
+            return self.bb.normalize(relax.op.astype(extremum, "bool"))
+        if op_name == "ConvTranspose" and "output_shape" in attrs:
+            _make_output_padding_explicit(inputs, attrs)
         if op_name == "Clip":
             bounds = _clip_bounds(inputs, attrs)
             if bounds is not None:
                 return self.bb.normalize(relax.op.clip(inputs[0], *bounds))
         if op_name in ("ConstantOfShape", "Expand", "Tile"):
             _check_result_size(op_name, inputs)
+        if op_name == "Resize":
+            _check_scales(inputs)
         return super()._convert_operator(op_name, inputs, attrs, opset)
 
     def _convert_integers(
@@ -148,7 +163,7 @@ def _problem(index: int, node: Any, fault: Exception) -> Problem:
 
 def check_operator(node: Any) -> None:
     """Raises Unsupported for an operator that cannot be compiled whatever its inputs."""
-    if node.op_type in INTEGER_OPERATORS:
+    if node.op_type in INTEGER_OPERATORS or (node.op_type in COMPOSED and node.domain in ("", "ai.onnx")):
         return
     if node.op_type.startswith(("QLinear", "ConvInteger", "DynamicQuantize")):
         raise Unsupported("this form of integer operator is not supported", hint=_QDQ_HINT)
@@ -157,7 +172,7 @@ def check_operator(node: Any) -> None:
     given = {attribute.name: attribute.i for attribute in node.attribute}
     if node.op_type == "BatchNormalization" and given.get("training_mode", 0):
         raise Unsupported("it is in training mode", hint="export the model for inference: model.eval()")
-    if node.op_type in ("LayerNormalization", "SkipLayerNormalization") and any(node.output[1:]):
+    if node.op_type in ("MaxPool", "SkipLayerNormalization") and any(node.output[1:]):
         raise Unsupported("of its outputs only the first is supported")
     if node.domain not in DOMAINS or node.op_type not in _get_convert_map():
         domain = f" of domain {node.domain!r}" if node.domain not in DOMAINS else ""
@@ -183,8 +198,13 @@ def _check_value(value: Any, expected: tuple[int, ...] | None) -> None:
         raise Unsupported(f"its result has the shape {list(shape)}: more than {MAXIMUM_ELEMENTS} elements")
     if str(kind.dtype) not in C_TYPES:
         raise Unsupported(f"its result is {kind.dtype}; supported: {', '.join(C_TYPES)}")
-    if is_call(value) and not value.op.has_attr("FLegalize") and value.op.name not in _LOWERED_OTHERWISE:
+    if is_call(value) and not _has_kernel(value.op):
         raise Unsupported(f"there is no kernel for `{value.op.name.removeprefix('relax.')}`")
+
+
+def _has_kernel(operator: Any) -> bool:
+    name = str(operator.name)
+    return operator.has_attr("FLegalize") or name in _LOWERED_OTHERWISE or name in by_name()
 
 
 def _check_result_size(operator: str, inputs: Sequence[Any]) -> None:
@@ -197,6 +217,20 @@ def _check_result_size(operator: str, inputs: Sequence[Any]) -> None:
         count *= math.prod(shape_of(inputs[0]))
     if count > MAXIMUM_ELEMENTS:
         raise Unsupported(f"its result would have {count} elements; at most {MAXIMUM_ELEMENTS} are compiled")
+
+
+def _check_scales(inputs: Sequence[Any]) -> None:
+    """TVM resizes by the quotient of the sizes, which is another scale where it is not exact."""
+    scales = inputs[2] if len(inputs) > 2 else None
+    if not isinstance(scales, GenericConst):
+        return
+    factors = constant_value(scales).reshape(-1).astype("float64")
+    sizes = [size * factor for size, factor in zip(shape_of(inputs[0]), factors.tolist(), strict=False)]
+    if any(abs(size - round(size)) > 1e-6 * size for size in sizes):
+        raise Unsupported(
+            f"its scales {factors.round(6).tolist()} come to fractions of elements, which is not supported",
+            hint="export the model with sizes in place of scales",
+        )
 
 
 def _make_padding_explicit(inputs: Sequence[Any], attrs: dict[str, Any]) -> None:
@@ -216,6 +250,32 @@ def _make_padding_explicit(inputs: Sequence[Any], attrs: dict[str, Any]) -> None
         before.append(smaller if mode == "SAME_UPPER" else larger)
         after.append(larger if mode == "SAME_UPPER" else smaller)
     attrs["pads"] = (*before, *after)
+
+
+def _make_output_padding_explicit(inputs: Sequence[Any], attrs: dict[str, Any]) -> None:
+    """Replaces a transposed convolution's `output_shape` by the padding it stands for.
+
+    Source: the ConvTranspose operator of ONNX.
+    """
+    wanted = attrs.pop("output_shape")
+    is_upper = attrs.pop("auto_pad", b"NOTSET") == b"SAME_UPPER"
+    sizes = shape_of(inputs[0])[2:]
+    kernel, ones = shape_of(inputs[1])[2:], (1,) * len(sizes)
+    before, after, extra = [], [], []
+    for size, extent, stride, dilation, goal in zip(
+        sizes,
+        kernel,
+        attrs.get("strides", ones),
+        attrs.get("dilations", ones),
+        wanted[-len(sizes) :],
+        strict=True,
+    ):
+        total = (size - 1) * stride + (extent - 1) * dilation + 1 - goal
+        smaller, larger = max(total, 0) // 2, max(total, 0) - max(total, 0) // 2
+        before.append(smaller if is_upper else larger)
+        after.append(larger if is_upper else smaller)
+        extra.append(max(-total, 0))
+    attrs.update(pads=[*before, *after], output_padding=extra)
 
 
 def _clip_bounds(inputs: Sequence[Any], attrs: Mapping[str, Any]) -> tuple[float, float] | None:

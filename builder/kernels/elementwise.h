@@ -18,6 +18,21 @@ RUNE_INLINE int32_t rune_floor_mod_i32(int32_t a, int32_t b) {
   return remainder != 0 && (remainder < 0) != (b < 0) ? remainder + b : remainder;
 }
 
+/* base^exponent modulo 2^64; with a negative exponent the quotient 1 / base^-exponent, cut off towards zero. */
+RUNE_INLINE int64_t rune_power_i64(int64_t base, int64_t exponent) {
+  if (exponent < 0) return base == 1 ? 1 : base == -1 ? (exponent % 2 == 0 ? 1 : -1) : 0;
+  uint64_t result = 1;
+  uint64_t square = (uint64_t)base;
+  for (; exponent != 0; exponent >>= 1, square *= square) {
+    if (exponent & 1) result *= square;
+  }
+  return (int64_t)result;
+}
+
+RUNE_INLINE int32_t rune_power_i32(int32_t base, int32_t exponent) {
+  return (int32_t)rune_power_i64(base, exponent);
+}
+
 /* The quotient in double precision, as the reference has it. */
 RUNE_INLINE float rune_floor_div_f32(float a, float b) { return (float)__builtin_floor((double)a / (double)b); }
 

@@ -7,7 +7,7 @@
 float asinf(float), ceilf(float), cosf(float), erff(float), exp2f(float), expf(float), expm1f(float), fabsf(float),
     floorf(float), fmodf(float, float), log10f(float), log2f(float), logf(float), powf(float, float), roundf(float),
     sinf(float), sqrtf(float), tanf(float), truncf(float);
-double exp(double), exp2(double), fabs(double), fmod(double, double);
+double exp(double), exp2(double), fabs(double), fmod(double, double), pow(double, double);
 
 #define RUNE_PI 3.14159265358979323846f
 

@@ -1,7 +1,8 @@
-"""Functions of float32 alone, each a row of a table.
+"""Functions of float32, each a row of a table; powers of integers too.
 
 Sources: tensorflow/lite/micro/kernels/{elementwise,exp,neg,floor,ceil,round}.cc; ROUND takes ties to even.
-POW, which TensorFlow Lite Micro lacks, is C's powf.
+POW, which TensorFlow Lite Micro lacks, is C's powf; of integers, which only ONNX's operator takes, it is
+exact modulo their range, and what has a negative exponent is cut off towards zero.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 
 from builder import tir
 from builder.elementwise import Binary, Unary, same
-from builder.operators.base import Node
+from builder.operators.base import Node, dtype_of
 
 
 def _c_function(name: str) -> Callable[[Any], Any]:
@@ -53,4 +54,5 @@ class Power(Binary):
         return self.broadcast_call(node, {})
 
     def element(self, call: Any, *operands: Any) -> Any:
-        return tir.call("float32", "powf", *operands)
+        functions = {"float32": "powf", "int32": "rune_power_i32", "int64": "rune_power_i64"}
+        return tir.call(dtype_of(call), functions[dtype_of(call)], *operands)

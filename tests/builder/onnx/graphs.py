@@ -47,8 +47,14 @@ class Graph:
         self._nodes.append(helper.make_node(operator, inputs, [name], domain=domain, **attributes))
         return name
 
-    def output(self, name: str, dtype: int = TensorProto.FLOAT) -> None:
-        self._outputs.append(helper.make_tensor_value_info(name, dtype, None))
+    def nodes(self, operator: str, count: int, *inputs: str, **attributes: Any) -> list[str]:
+        """The names of the `count` outputs of one node; an input may be left out as ``."""
+        names = [f"{operator.lower()}_{len(self._nodes)}_{k}" for k in range(count)]
+        self._nodes.append(helper.make_node(operator, inputs, names, **attributes))
+        return names
+
+    def output(self, name: str, dtype: int = TensorProto.FLOAT, shape: Sequence[int] | None = None) -> None:
+        self._outputs.append(helper.make_tensor_value_info(name, dtype, shape))
 
     def quantized(self, value: str, scale: float, zero: int, dtype: str = "int8") -> str:
         """The value through QuantizeLinear and DequantizeLinear."""
