@@ -24,3 +24,8 @@ def stage_number(variable: str) -> int | None:
 def operator_name(variable: str) -> str:
     """A variable's name without its stage, and without what was added to tell it from namesakes."""
     return variable.split("__", 1)[-1].rstrip("0123456789").rstrip("_") or variable
+
+
+def kernel_name(name: str) -> str:
+    """Name in C of a TIR function: TVM calls some as C calls functions of its library, such as `sin`."""
+    return name if "_" in name.rstrip("_") else f"{name}_"

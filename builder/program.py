@@ -11,7 +11,7 @@ import tvm
 from tvm import relax
 
 from builder.lower import ALIASES, IN_PLACE
-from builder.names import operator_name, stage_number
+from builder.names import kernel_name, operator_name, stage_number
 from builder.state import STATES
 from container.errors import CompileError
 
@@ -143,8 +143,9 @@ class _Reader:
         if isinstance(callee, relax.ExternFunc):
             return str(callee.global_symbol), {}
         function = self._module[callee]
-        self._program.functions[callee.name_hint] = function
-        return callee.name_hint, function.attrs
+        name = kernel_name(callee.name_hint)
+        self._program.functions[name] = function
+        return name, function.attrs
 
     def _operand(self, value: Any) -> Any:
         if isinstance(value, relax.Tuple):

@@ -7,7 +7,9 @@
 float asinf(float), ceilf(float), cosf(float), erff(float), exp2f(float), expf(float), expm1f(float), fabsf(float),
     floorf(float), fmodf(float, float), log10f(float), log2f(float), logf(float), powf(float, float), roundf(float),
     sinf(float), sqrtf(float), tanf(float), truncf(float);
-double exp(double), exp2(double), fabs(double), fmod(double, double), pow(double, double);
+double ceil(double), cos(double), exp(double), exp2(double), fabs(double), floor(double), fmod(double, double),
+    log(double), log10(double), log2(double), pow(double, double), round(double), sin(double), sqrt(double),
+    tan(double), trunc(double);
 
 #define RUNE_PI 3.14159265358979323846f
 

@@ -15,6 +15,7 @@ from tvm import relax
 
 from builder.codegen import generate
 from builder.mathlib import unknown_functions
+from builder.names import kernel_name
 from builder.passes.faults import summary
 from builder.passes.rewriting import is_call
 
@@ -91,7 +92,7 @@ def _kernels(module: Any, call: Any) -> dict[str, Any]:
     single = tvm.IRModule({**functions, "main": builder.get()["main"]})
     lowered = relax.transform.DeadCodeElimination()(relax.transform.LegalizeOps()(single))
     return {
-        variable.name_hint: function
+        kernel_name(variable.name_hint): function
         for variable, function in lowered.functions.items()
         if isinstance(function, tvm.tirx.PrimFunc)
     }

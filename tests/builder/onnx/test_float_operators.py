@@ -253,3 +253,13 @@ def test_many_small_operators() -> None:
     graph.output(graph.node("ConvTranspose", x, graph.constant(values(2, 3, 3, 3)), strides=[2, 1]))
     graph.output(graph.node("Resize", x, "", graph.constant([1.0, 1.0, 2.0, 2.0]), mode="nearest"))
     assert_close_to_onnxruntime(graph.model(), normal_samples(graph.shapes))
+
+
+def test_functions_in_double_precision() -> None:
+    """TVM's kernels have the names of the C functions that they call."""
+    graph = Graph()
+    x = graph.input((2, 5), TensorProto.DOUBLE)
+    for operator in ("Exp", "Sin", "Floor", "Ceil", "Sqrt", "Log"):
+        graph.output(graph.node(operator, x), TensorProto.DOUBLE)
+    samples = [[GENERATOR.uniform(0.1, 5, (2, 5))]]
+    assert_close_to_onnxruntime(graph.model(), samples, tolerance=1e-14)
