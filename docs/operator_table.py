@@ -9,7 +9,7 @@ from pathlib import Path
 import onnx
 from onnx import helper
 
-from builder.data_movement import MOVED
+from builder.families.data_movement import MOVED
 from builder.importers.onnx_graph import check_operator
 from builder.importers.onnx_qlinear import INTEGER_OPERATORS
 from builder.operators import by_tflite_name

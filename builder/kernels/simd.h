@@ -1,4 +1,4 @@
-/* Sums of products of int8 in 128-bit vectors; `builder/simd.py` says what they compute and packs their operands.
+/* Sums of products of int8 in 128-bit vectors; `builder/families/simd.py` says what they compute and packs their operands.
  *
  * Activations arrive as int16 without their zero point, in a buffer whose border is zero, so that there is neither
  * widening nor a bound to check in the inner loops.  Everything is exact: the same bits as the scalar kernels.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from builder import tir
-from builder.elementwise import (
+from builder.families.elementwise import (
     Unary,
     centred,
     output_bounds,

@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 from builder import tir
+from builder.families.pooling import Pooling
 from builder.operators.base import dtype_of
-from builder.pooling import Pooling
 
 
 class AveragePool2D(Pooling):

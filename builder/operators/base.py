@@ -175,9 +175,7 @@ class Operator(ABC):
         """The kernel of one call.  An operator that only rewrites to others has none."""
         raise Unsupported(f"`{call.op.name}` has no kernel for profile {profile}")
 
-    def evaluate(
-        self, call: Any, values: Sequence[np.ndarray[Any, Any]]
-    ) -> np.ndarray[Any, Any] | None:
+    def evaluate(self, call: Any, values: Sequence[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any] | None:
         """What the kernels compute of constant arguments, to the bit; None where only they can tell.
 
         An element-wise operator may be given arguments of other shapes than the call's.

@@ -12,8 +12,8 @@ from __future__ import annotations
 from typing import Any
 
 from builder import tir
-from builder.data_movement import view
-from builder.elementwise import broadcast, broadcast_shapes, require_zero_point_0, same
+from builder.families.data_movement import view
+from builder.families.elementwise import broadcast, broadcast_shapes, require_zero_point_0, same
 from builder.fixed_point import INTEGER_RANGE, quantize_multiplier
 from builder.operators.base import Kernel, Node, Operator, Unsupported, dtype_of, per_tensor, shape_of
 from builder.operators.transpose import Transpose

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from builder.data_movement import Box, Copy, Movement, require_moved_dtype, view
+from builder.families.data_movement import Box, Copy, Movement, require_moved_dtype, view
 from builder.operators.base import Node, Operator, Unsupported, constant, shape_of
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from builder import tir
-from builder.elementwise import Unary
+from builder.families.elementwise import Unary
 from builder.operators.base import Node, dtype_of
 
 SOURCES = ("bool", "int8", "int16", "int32", "uint32", "float32")

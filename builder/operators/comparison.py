@@ -11,7 +11,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from builder.elementwise import Binary, at_common_scale, scaling
+from builder.families.elementwise import Binary, at_common_scale, scaling
 from builder.operators.base import Node, Unsupported, dtype_of, per_tensor
 
 LEFT_SHIFT = 8

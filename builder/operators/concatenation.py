@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from builder.data_movement import Box, Copy, Movement, require_moved_dtype, view
+from builder.families.data_movement import Box, Copy, Movement, require_moved_dtype, view
 from builder.operators.base import Node, Operator, Unsupported, normalised_axis, shape_of
 from builder.quantized import fused_activation
 

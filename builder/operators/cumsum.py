@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from builder import tir
-from builder.elementwise import requantized_element, same, scaling, wrapping
+from builder.families.elementwise import requantized_element, same, scaling, wrapping
 from builder.fixed_point import INTEGER_RANGE
 from builder.operators.base import (
     Kernel,

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from builder import simd, tir
+from builder import tir
+from builder.families import simd
+from builder.families.weighted_sum import Arithmetic, WeightedSum
+from builder.families.window import Window, taps, tflite_window
 from builder.operators.base import Kernel, Node, Unsupported, shape_of
-from builder.weighted_sum import Arithmetic, WeightedSum
-from builder.window import Window, taps, tflite_window
 from container.abi import Profile
 
 

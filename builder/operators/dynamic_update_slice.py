@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from builder import tir
-from builder.data_movement import require_moved_dtype
+from builder.families.data_movement import require_moved_dtype
 from builder.operators.base import Kernel, Node, Operator, Unsupported, dtype_of, shape_of
 from container.abi import Profile
 

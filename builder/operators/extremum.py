@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from builder import tir
-from builder.elementwise import QUANTIZED, Binary, require_equal_quantization, same
+from builder.families.elementwise import QUANTIZED, Binary, require_equal_quantization, same
 from builder.operators.base import Node
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from builder import tir
-from builder.elementwise import Binary, Unary, same
+from builder.families.elementwise import Binary, Unary, same
 from builder.operators.base import Node, dtype_of
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from builder import tir
-from builder.elementwise import Binary, same
+from builder.families.elementwise import Binary, same
 from builder.operators.base import Node, dtype_of
 
 

@@ -16,9 +16,10 @@ from typing import Any
 import tflite
 from tvm import relax
 
-from builder import simd, tir
+from builder import tir
+from builder.families import simd
+from builder.families.weighted_sum import COMBINATIONS, Arithmetic, WeightedSum
 from builder.operators.base import Kernel, Node, Unsupported, shape_of
-from builder.weighted_sum import COMBINATIONS, Arithmetic, WeightedSum
 from container.abi import Profile
 
 

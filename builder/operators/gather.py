@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from builder import tir
-from builder.data_movement import require_moved_dtype, view
+from builder.families.data_movement import require_moved_dtype, view
 from builder.operators.base import (
     Kernel,
     Node,

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from builder import tir
-from builder.elementwise import Pair, Unary, same
+from builder.families.elementwise import Pair, Unary, same
 from builder.fixed_point import INT32_MAX, INTEGER_RANGE, quantize_multiplier, rounding_shift_right
 from builder.operators.base import Node, Unsupported, per_tensor
 from builder.operators.lookup import Lookup

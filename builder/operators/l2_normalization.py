@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from builder import tir
-from builder.elementwise import node_activation, rows_and_depth, same
+from builder.families.elementwise import node_activation, rows_and_depth, same
 from builder.operators.base import Kernel, Node, Operator, Unsupported, dtype_of, per_tensor, shape_of
 from container.abi import Profile
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from builder import tir
+from builder.families.pooling import Pooling
 from builder.operators.base import Node
-from builder.pooling import Pooling
 
 
 class L2Pool2D(Pooling):

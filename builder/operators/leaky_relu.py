@@ -11,7 +11,7 @@ import math
 from typing import Any
 
 from builder import tir
-from builder.elementwise import (
+from builder.families.elementwise import (
     Unary,
     centred,
     factor_by_sign,

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from builder import tir
-from builder.elementwise import rows_and_depth, same
+from builder.families.elementwise import rows_and_depth, same
 from builder.fixed_point import input_radius, quantize_multiplier
 from builder.operators.base import (
     Kernel,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from builder import tir
-from builder.elementwise import Binary, Unary, same
+from builder.families.elementwise import Binary, Unary, same
 from builder.operators.base import Node
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from builder import tir
-from builder.elementwise import Unary
+from builder.families.elementwise import Unary
 from builder.operators.base import Node, Unsupported, constant, dtype_of
 
 DOMAIN = np.arange(-128, 128)

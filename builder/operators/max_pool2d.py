@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from builder import tir
+from builder.families.pooling import Pooling
 from builder.fixed_point import INT32_MIN
-from builder.pooling import Pooling
 
 
 class MaxPool2D(Pooling):

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 from builder import tir
+from builder.families.reduction import Reduction, rescaled_total
 from builder.fixed_point import quantize_multiplier
 from builder.operators.base import Node, dtype_of, per_tensor
-from builder.reduction import Reduction, rescaled_total
 
 
 class Mean(Reduction):

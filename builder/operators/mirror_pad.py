@@ -12,7 +12,7 @@ from typing import Any
 
 import tflite
 
-from builder.data_movement import Box, Copy, Movement, require_moved_dtype
+from builder.families.data_movement import Box, Copy, Movement, require_moved_dtype
 from builder.operators.base import Node, Unsupported, shape_of
 from builder.operators.pad import paddings
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import operator
 from typing import Any
 
-from builder.elementwise import (
+from builder.families.elementwise import (
     QUANTIZED,
     Binary,
     bounded,

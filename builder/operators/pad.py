@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from builder.data_movement import Box, Copy, Movement, require_moved_dtype, slabs_around
+from builder.families.data_movement import Box, Copy, Movement, require_moved_dtype, slabs_around
 from builder.operators.base import Node, Unsupported, constant, per_tensor, shape_of
 
 

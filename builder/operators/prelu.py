@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from builder import tir
-from builder.elementwise import Binary, centred, factor_by_sign, output_bounds, scaling
+from builder.families.elementwise import Binary, centred, factor_by_sign, output_bounds, scaling
 from builder.operators.base import Node, dtype_of, per_tensor
 
 DTYPES = (("float32",) * 3, ("int8",) * 3, ("int16", "int8", "int16"))

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from builder import tir
+from builder.families.reduction import Reduction, rescaled_total
 from builder.fixed_point import INTEGER_RANGE, quantize_multiplier
 from builder.operators.base import Node, Unsupported, dtype_of, per_tensor
-from builder.reduction import Reduction, rescaled_total
 
 QUANTIZED = ("int8", "int16", "uint8")
 LARGEST_FLOAT32 = 3.4028234663852886e38

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from builder import tir
-from builder.elementwise import (
+from builder.families.elementwise import (
     Unary,
     centred,
     output_bounds,

@@ -7,7 +7,7 @@ from typing import Any
 
 from tvm import relax
 
-from builder.data_movement import MOVED
+from builder.families.data_movement import MOVED
 from builder.operators.base import Node, Operator, Unsupported
 
 

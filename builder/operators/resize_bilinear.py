@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 from builder import tir
-from builder.elementwise import same
+from builder.families.elementwise import same
+from builder.families.resizing import Resizing
 from builder.operators.base import Kernel, Node, Operator, Unsupported, constant, dtype_of, shape_of
-from builder.resizing import Resizing
 from container.abi import Profile
 
 STEPS = 1024

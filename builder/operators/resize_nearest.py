@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from builder import tir
-from builder.data_movement import require_moved_dtype, view
+from builder.families.data_movement import require_moved_dtype, view
+from builder.families.resizing import Resizing
 from builder.operators.base import Kernel, Node, Operator, constant, dtype_of, shape_of
 from builder.operators.broadcast_to import BroadcastTo
-from builder.resizing import Resizing
 from container.abi import Profile
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from tvm import relax
 
-from builder.data_movement import MOVED
+from builder.families.data_movement import MOVED
 from builder.importers.tflite_file import Tensor
 from builder.importers.tflite_state import Resource
 from builder.operators.base import Node, Operator, Unsupported, constant, dtype_of, shape_of

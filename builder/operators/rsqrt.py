@@ -12,7 +12,7 @@ import math
 from typing import Any
 
 from builder import tir
-from builder.elementwise import Unary, centred, output_bounds, require_zero_point_0, same, scaling
+from builder.families.elementwise import Unary, centred, output_bounds, require_zero_point_0, same, scaling
 from builder.operators.base import Node, dtype_of, per_tensor
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from tvm import relax
 
 from builder import tir
-from builder.elementwise import QUANTIZED, Elementwise, broadcast_shapes, require_equal_quantization
+from builder.families.elementwise import QUANTIZED, Elementwise, broadcast_shapes, require_equal_quantization
 from builder.operators.base import Node
 
 DTYPES = ("int8", "int16", "float32")

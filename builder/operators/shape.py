@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from builder.data_movement import DTYPES
-from builder.elementwise import broadcast_shapes
+from builder.families.data_movement import DTYPES
+from builder.families.elementwise import broadcast_shapes
 from builder.operators.base import Node, Operator, Unsupported, constant
 
 INDICES = ("int32", "int64")

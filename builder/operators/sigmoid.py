@@ -16,7 +16,7 @@ from abc import abstractmethod
 from typing import Any, ClassVar
 
 from builder import tir
-from builder.elementwise import Pair, Unary, require_zero_point_0, same
+from builder.families.elementwise import Pair, Unary, require_zero_point_0, same
 from builder.fixed_point import (
     INTEGER_RANGE,
     input_radius,

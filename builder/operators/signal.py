@@ -25,8 +25,8 @@ from typing import Any
 import numpy as np
 from tvm import relax
 
-from builder.c_kernel import c_kernel
 from builder.custom_options import CustomOptions
+from builder.families.c_kernel import c_kernel
 from builder.operators.base import Kernel, Node, Operator, Unsupported, constant, shape_of
 from container.abi import Profile
 

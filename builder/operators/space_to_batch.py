@@ -15,7 +15,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from builder.data_movement import MAXIMUM_COPIES, Box, Copy, Movement, require_moved_dtype, slabs_around
+from builder.families.data_movement import (
+    MAXIMUM_COPIES,
+    Box,
+    Copy,
+    Movement,
+    require_moved_dtype,
+    slabs_around,
+)
 from builder.operators.base import Node, Unsupported, shape_of
 from builder.operators.pad import padding_value
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from builder.data_movement import require_moved_dtype, view
+from builder.families.data_movement import require_moved_dtype, view
 from builder.operators.base import Node, Operator, Unsupported
 from builder.operators.transpose import Transpose
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from builder.data_movement import Box, Copy, Movement, require_moved_dtype, view
+from builder.families.data_movement import Box, Copy, Movement, require_moved_dtype, view
 from builder.operators.base import (
     Node,
     Operator,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from builder.sums import Sum
+from builder.families.sums import Sum
 
 
 class Sub(Sum):

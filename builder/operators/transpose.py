@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from builder.data_movement import Box, Copy, Movement, require_moved_dtype
+from builder.families.data_movement import Box, Copy, Movement, require_moved_dtype
 from builder.operators.base import Node, Unsupported, shape_of
 
 

@@ -19,9 +19,9 @@ from typing import Any
 import tflite
 
 from builder import tir
+from builder.families.weighted_sum import Arithmetic, WeightedSum
+from builder.families.window import Window, same_padding
 from builder.operators.base import Node, Unsupported, shape_of
-from builder.weighted_sum import Arithmetic, WeightedSum
-from builder.window import Window, same_padding
 
 
 class TransposeConv(WeightedSum):

@@ -21,12 +21,12 @@ import numpy as np
 import tvm
 from tvm import relax
 
+from builder.families.window import Window
 from builder.fixed_point import INT32_MAX, INT32_MIN, INTEGER_RANGE
 from builder.operators import by_name
 from builder.operators.base import constant, constant_value, dtype_of, is_constant, shape_of
 from builder.passes.rewriting import Rewriter, is_call, rewrite, variables_in
 from builder.quantized import requantized_value
-from builder.window import Window
 
 Array: TypeAlias = np.ndarray[Any, Any]
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from builder.families.window import Window
 from builder.fixed_point import INT32_MAX, INT32_MIN, INTEGER_RANGE, activation_range
 from builder.operators import by_name
 from builder.operators.base import Unsupported, constant, constant_value, is_constant, shape_of
@@ -15,7 +16,6 @@ from builder.passes.quantization import Affine, affine, dequantized
 from builder.passes.rewriting import Rewriter, is_call
 from builder.passes.whole_operators import WEIGHTED_SUMS
 from builder.quantized import Multipliers
-from builder.window import Window
 
 SOFTMAX_RESULT = (1 / 256, -128)
 """Scale and zero point that an integer softmax has."""

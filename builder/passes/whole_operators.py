@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from tvm import relax
 
+from builder.families.window import Window
 from builder.fixed_point import ACTIVATION_BOUNDS
 from builder.operators import by_name
 from builder.operators.base import constant, constant_value, dtype_of, is_constant, shape_of
@@ -20,7 +21,6 @@ from builder.operators.quantize import float32_bits
 from builder.passes.movement import is_fixed, permute, reshape
 from builder.passes.quantization import bounds_of
 from builder.passes.rewriting import Rewriter, is_call
-from builder.window import Window
 
 TO_CHANNELS_LAST = (0, 2, 3, 1)
 TO_CHANNELS_FIRST = (0, 3, 1, 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from builder.elementwise import Binary, Unary
+from builder.families.elementwise import Binary, Unary
 from builder.operators.add import Add
 from builder.operators.base import constant, dtype_of, shape_of
 from builder.operators.extremum import Extremum

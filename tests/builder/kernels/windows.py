@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from tvm import relax
 
+from builder.families.weighted_sum import WeightedSum
+from builder.families.window import Window
 from builder.operators.average_pool2d import AveragePool2D
 from builder.operators.base import constant, dtype_of
 from builder.operators.conv2d import Conv2D
@@ -17,8 +19,6 @@ from builder.operators.fully_connected import FullyConnected
 from builder.operators.max_pool2d import MaxPool2D
 from builder.operators.transpose_conv import TransposeConv
 from builder.quantized import Multipliers
-from builder.weighted_sum import WeightedSum
-from builder.window import Window
 from tests.builder.kernels.calls import Bind
 from tests.builder.kernels.vectors import Array, Case, unpacked_int4
 

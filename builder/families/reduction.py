@@ -7,7 +7,7 @@ from abc import abstractmethod
 from typing import Any, ClassVar
 
 from builder import tir
-from builder.data_movement import view
+from builder.families.data_movement import view
 from builder.fixed_point import INTEGER_RANGE
 from builder.operators.base import (
     Kernel,

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from builder.elementwise import (
+from builder.families.elementwise import (
     QUANTIZED,
     Binary,
     Pair,

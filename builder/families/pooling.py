@@ -6,10 +6,10 @@ from abc import abstractmethod
 from typing import Any
 
 from builder import tir
+from builder.families.window import Window, inside, taps, tflite_window
 from builder.fixed_point import ACTIVATION_BOUNDS
 from builder.operators.base import Kernel, Node, Operator, Unsupported, dtype_of, shape_of
 from builder.quantized import fused_activation, output_attributes
-from builder.window import Window, inside, taps, tflite_window
 from container.abi import Profile
 
 

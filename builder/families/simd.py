@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from builder import tir
+from builder.families.window import Window
 from builder.operators.base import Kernel, constant, constant_value, dtype_of, shape_of
-from builder.window import Window
 
 LANES = 8
 """Halfwords of a vector."""
