@@ -16,7 +16,7 @@ from tvm import relax
 
 from builder.block_emitter import RelaxEmitter, block_shape
 from builder.blocks.base import Block, use_of
-from builder.importers import ONNX
+from builder.importers import ONNX, PYTORCH
 from builder.importers.tflite import import_model as import_tflite
 from builder.names import variable_name
 from builder.operators import by_name
@@ -126,6 +126,10 @@ def _model(
         from builder.importers.onnx import import_model as import_onnx
 
         return import_onnx(emit, model.data, model.file, stage.name, inputs)
+    if model.format == PYTORCH:
+        from builder.importers.torch import import_model as import_torch
+
+        return import_torch(emit, model.data, model.file, stage.name, inputs)
     return import_tflite(emit, model.data, model.file, stage.name, inputs, new_state, model.signature)
 
 

@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
-from builder.importers import ONNX, TENSORFLOW_LITE
+from builder.importers import ONNX, PYTORCH, TENSORFLOW_LITE
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -116,7 +116,24 @@ class OnnxRuntime:
         ]
 
 
-ENGINES: tuple[type[Engine], ...] = (TFLiteMicro, TFLiteRuntime, OnnxRuntime)
+class PyTorch:
+    """PyTorch on the CPU, one thread, running the exported program as it is."""
+
+    package = "torch"
+    format = PYTORCH
+
+    def run(self, model: bytes, samples: Sequence[Sequence[Array]]) -> list[list[Array]]:
+        import torch
+
+        from builder.importers.torch import load_program
+
+        torch.set_num_threads(1)
+        module = load_program(model, "model").module()
+        with torch.no_grad():
+            return [[value.numpy() for value in _flat(module, inputs)] for inputs in samples]
+
+
+ENGINES: tuple[type[Engine], ...] = (TFLiteMicro, TFLiteRuntime, OnnxRuntime, PyTorch)
 """In order of preference."""
 
 
@@ -155,6 +172,15 @@ def _version(package: str) -> str | None:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+def _flat(module: Any, inputs: Sequence[Array]) -> list[Any]:
+    """Tensors of what a module of PyTorch gives, from inputs in the order of its graph."""
+    import torch
+    from torch.utils import _pytree
+
+    arguments, named = _pytree.tree_unflatten([torch.from_numpy(i) for i in inputs], module._in_spec)
+    return list(_pytree.tree_leaves(module(*arguments, **named)))
 
 
 def _output_count(model: bytes) -> int:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from builder.engines import EngineError, described, installed_engine, run_engine
-from builder.importers import ONNX, read_signature
+from builder.importers import ONNX, PYTORCH, read_signature
 from builder.npz import read_arrays
 from container.errors import CompileError, UsageError
 from container.manifest import OutputReference, StageKind, StageRecord
@@ -67,6 +67,11 @@ def with_layers(model: ModelFile) -> LayeredModel:
     a float between a DequantizeLinear and a QuantizeLinear has no counterpart in integer arithmetic.
     The model is one that `read_signature` takes.  Raises CompileError when nothing remains.
     """
+    if model.format == PYTORCH:
+        raise CompileError(
+            f"{model.file}: layers of PyTorch models cannot be compared yet",
+            hint="export the model as ONNX as well: torch.onnx.export",
+        )
     layered = _onnx_layers(model) if model.format == ONNX else _tflite_layers(model)
     if not layered.layers:
         raise CompileError(f"{model.file}: no operator computes a tensor that could be compared")

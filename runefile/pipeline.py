@@ -16,7 +16,7 @@ class ModelFile:
     file: str
     data: bytes
     format: str
-    """`tensorflow-lite` or `onnx`."""
+    """`tensorflow-lite`, `onnx` or `pytorch`."""
     signature: str | None = None
     """Key of the signature to run, where the model has several."""
 

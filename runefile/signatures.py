@@ -121,7 +121,7 @@ class ModelSignature:
     inputs: tuple[ModelPort, ...]
     outputs: tuple[ModelPort, ...]
     format: str
-    """`tensorflow-lite` or `onnx`, found out from the data."""
+    """`tensorflow-lite`, `onnx` or `pytorch`, found out from the data."""
 
 
 class ModelReader(Protocol):

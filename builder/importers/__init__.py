@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from builder.importers.torch_file import is_exported_program
 from container.errors import CompileError
 from runefile.signatures import ModelSignature
 
 TENSORFLOW_LITE = "tensorflow-lite"
 ONNX = "onnx"
+PYTORCH = "pytorch"
 
 
 def read_signature(
@@ -24,9 +26,11 @@ def read_signature(
     """
     found = detect_format(data, file)
     if format is not None and format != found:
+        # The names that Runefiles may use are older than PyTorch's programs.
+        cure = "" if found == PYTORCH else f"write `--format {found}`, or "
         raise CompileError(
             f"{file}: the Runefile says `{format}`, but the file is {found}",
-            hint=f"write `--format {found}`, or leave it out: the format is found from the file",
+            hint=f"{cure}leave it out: the format is found from the file",
         )
     if found == TENSORFLOW_LITE:
         from builder.importers.tflite import signature as tflite_signature
@@ -37,20 +41,26 @@ def read_signature(
             f"{file}: the Runefile names the signature `{signature}`; only TensorFlow Lite models have any",
             hint="leave `--signature` out",
         )
+    if found == PYTORCH:
+        from builder.importers.torch_file import signature as torch_signature
+
+        return torch_signature(data, file)
     from builder.importers.onnx import signature as onnx_signature
 
     return onnx_signature(data, file)
 
 
 def detect_format(data: bytes, file: str) -> str:
-    """`tensorflow-lite` or `onnx`.  Raises CompileError for anything else."""
+    """`tensorflow-lite`, `onnx` or `pytorch`.  Raises CompileError for anything else."""
     if data[4:8] == b"TFL3":
         return TENSORFLOW_LITE
     if looks_like_onnx(data):
         return ONNX
+    if is_exported_program(data):
+        return PYTORCH
     raise CompileError(
         f"{file}: not a model that can be compiled: {_guess(data)}",
-        hint="use a TensorFlow Lite (.tflite) or ONNX (.onnx) model",
+        hint="use a TensorFlow Lite (.tflite), ONNX (.onnx) or PyTorch (.pt2, torch.export.save) model",
     )
 
 

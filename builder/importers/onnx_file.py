@@ -16,10 +16,9 @@ import numpy as np
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
+from builder.importers.ports import MAXIMUM_ELEMENTS
 from container.errors import CompileError
 
-MAXIMUM_ELEMENTS = 1 << 28
-"""No tensor of a model for small machines comes near; larger ones are refused as damage."""
 MAXIMUM_NODES = 20_000
 MAXIMUM_NESTING = 8
 """Graphs inside of nodes (`If`, `Loop`)."""

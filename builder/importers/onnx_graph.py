@@ -19,8 +19,9 @@ from tvm.relax.frontend.onnx.onnx_frontend import ONNXGraphImporter, _get_conver
 
 from builder.c_types import C_TYPES
 from builder.importers.onnx_composed import COMPOSED, is_needed
-from builder.importers.onnx_file import MAXIMUM_ELEMENTS, OnnxModel, static_shapes
+from builder.importers.onnx_file import OnnxModel, static_shapes
 from builder.importers.onnx_qlinear import INTEGER_OPERATORS, converted
+from builder.importers.ports import MAXIMUM_ELEMENTS
 from builder.importers.problems import Problem
 from builder.operators import by_name
 from builder.operators.base import Unsupported, constant, constant_value, dtype_of, shape_of

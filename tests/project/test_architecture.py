@@ -75,7 +75,8 @@ def test_code_does_not_know_where_it_was_written() -> None:
 
 def test_every_package_that_is_imported_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    requirements = [*project["dependencies"], *project["optional-dependencies"]["golden"]]
+    extras = project["optional-dependencies"]
+    requirements = [*project["dependencies"], *extras["golden"], *extras["torch"]]
     declared = {re.split(r"[<>=~!\[ ]", requirement)[0].lower() for requirement in requirements}
     distributions = metadata.packages_distributions()
     foreign = {name for path in SOURCES for name in imports(path)} - {*sys.stdlib_module_names, *PACKAGES}

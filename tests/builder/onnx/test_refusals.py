@@ -15,7 +15,8 @@ from onnx import TensorProto, helper
 
 from builder.build import build_container
 from builder.importers import detect_format, read_signature
-from builder.importers.onnx_file import MAXIMUM_ELEMENTS, MAXIMUM_NODES
+from builder.importers.onnx_file import MAXIMUM_NODES
+from builder.importers.ports import MAXIMUM_ELEMENTS
 from container.abi import Profile
 from container.errors import CompileError
 from container.tensors import ElementType
