@@ -28,6 +28,7 @@ FLOAT_TOLERANCE = 1e-5
 INTEGER = [
     "mlperf_tiny/kws_ref_model",
     "mlperf_tiny/pretrainedResnet_quant",
+    "mlperf_tiny/pretrainedResnet_large_int8",
     "mlperf_tiny/ad01_int8",
     "mlperf_tiny/model_ToyCar_quant_fullint_micro",
     "tflite_micro/hello_world_int8",
