@@ -149,6 +149,8 @@ def test_interrupt_signal_ends_a_command_with_130() -> None:
     program = (
         "import os, signal\n"
         "from rune.cli.application import exit_code_of\n"
+        # Whoever runs the tests in the background may have had the signal ignored.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "raise SystemExit(exit_code_of(lambda: os.kill(os.getpid(), signal.SIGINT)))\n"
     )
     result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
