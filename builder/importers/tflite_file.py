@@ -6,6 +6,7 @@ read once, here, with every length and index checked against the file; what come
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -168,7 +169,7 @@ class _Reader:
 
     def _tensor(self, index: int, raw: Any) -> Tensor:
         shape = tuple(int(raw.Shape(i)) for i in self.range(raw.ShapeLength()))
-        if any(size < 0 for size in shape) or _product(shape) > MAXIMUM_ELEMENTS:
+        if any(size < 0 for size in shape) or math.prod(shape) > MAXIMUM_ELEMENTS:
             raise ValueError(f"tensor {index} has the shape {list(shape)}")
         dtype = _dtype_name(raw.Type())
         data = self._data(index, raw.Buffer(), dtype, shape)
@@ -207,8 +208,8 @@ class _Reader:
         raw = self._model.Buffers(buffer)
         if raw.DataLength() == 0 or not (dtype.islower() or dtype == PACKED):
             return None
-        values = _values(raw.DataAsNumpy().tobytes(), dtype, _product(shape))
-        if values.size != _product(shape):
+        values = _values(raw.DataAsNumpy().tobytes(), dtype, math.prod(shape))
+        if values.size != math.prod(shape):
             raise ValueError(f"tensor {index} of shape {list(shape)} has {values.size} values")
         values = values.reshape(shape)
         values.flags.writeable = False
@@ -250,13 +251,6 @@ def _values(data: bytes, dtype: str, count: int) -> np.ndarray[Any, Any]:
 
 def _text(data: bytes | None) -> str:
     return (data or b"").decode("utf-8", "replace")
-
-
-def _product(shape: tuple[int, ...]) -> int:
-    product = 1
-    for size in shape:
-        product *= size
-    return product
 
 
 def _operator_name(code: Any) -> str:

@@ -40,7 +40,6 @@ from builder.operators.quantize import float32_bits
 from container.abi import Profile
 
 DIFFERENCE_INTEGER_BITS = 5
-ACCUMULATOR_INTEGER_BITS = 12
 
 RESULTS = {
     ("int8", "int8"): (1 / 256, -128),
