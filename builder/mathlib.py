@@ -15,8 +15,11 @@ from pathlib import Path
 
 import platformdirs
 
-from builder.zig import TARGET, run_zig
 from container.errors import CompileError
+from container.zig import run_zig
+
+TARGET = "wasm32-freestanding"
+"""What clang calls the machine of a container."""
 
 COMPILER_RT = frozenset(
     [

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from builder.blocks.base import CSource
 from builder.emit import PROGRESS_SYMBOL
-from builder.mathlib import math_objects
-from builder.zig import TARGET, run_zig
+from builder.mathlib import TARGET, math_objects
 from container.abi import Profile
 from container.errors import CompileError
+from container.zig import run_zig
 
 KERNELS = Path(__file__).parent / "kernels"
 PAGE_BYTES = {Profile.SIMD: 65536, Profile.MCU: 1}

@@ -1,4 +1,7 @@
-"""Runs the `zig` program of the `ziglang` package: its clang and its LLD."""
+"""Runs the `zig` program of the `ziglang` package: its clang and its LLD.
+
+It stands here, under both that compile: `builder` (C to WebAssembly) and `devices` (to machine code).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,6 @@ from pathlib import Path
 
 from container.errors import CompileError
 
-TARGET = "wasm32-freestanding"
 _SECONDS = 300
 
 
