@@ -40,10 +40,10 @@ _TLV = struct.Struct("<BxH")
 class ImageHeader:
     """What the agent must know to run an image.
 
-    Our header in the file, from byte 32: magic `RUNE`; u16 version of this header; u16 ABI; name of the board,
-    16 bytes, padded with zeros; u32 each of `address`, `entry`, `ram_start`, `ram_bytes`, `stack_bytes`,
-    `progress`, `ports`; 8 bytes of zeros; SHA-256 of the container; u32 CRC-32 (IEEE) of the 124 bytes before it,
-    MCUboot's header included.
+    Our header in the file, from byte 32: magic `RUNE`; u16 version of this header; u16 ABI; name of the
+    board, 16 bytes, padded with zeros; u32 each of `address`, `entry`, `ram_start`, `ram_bytes`,
+    `stack_bytes`, `progress`, `ports`; 8 bytes of zeros; SHA-256 of the container; u32 CRC-32 (IEEE) of the
+    124 bytes before it, MCUboot's header included.
     """
 
     board: str
