@@ -17,6 +17,10 @@ AXES = 3
 PIXEL_FORMATS = {"RGB": 3, "BGR": 3, "GrayScale": 1}
 """Pixel format -> channels."""
 LAYOUTS = ("NHWC", "NCHW", "HW")
+LARGEST_CHANNEL = 255
+PERIOD_STEP_MS = 100
+LARGEST_PERIOD_MS = 25_500
+"""What a board counts in one byte, in steps of `PERIOD_STEP_MS`."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,7 @@ def _raw(use: CapabilityUse) -> CapabilityType:
 
 def _rand(use: CapabilityUse) -> CapabilityType:
     count = use.integer("n")
+    _check_period(use)
     delivered = use.expected
     if delivered is None:
         delivered = _needed(use, "RAND", "F32[4]") if count is None else TensorType(ElementType.F32, (count,))
@@ -215,6 +220,44 @@ def _accel(use: CapabilityUse) -> CapabilityType:
     return delivered, {**use.arguments, "n": found}
 
 
+def _temperature(use: CapabilityUse) -> CapabilityType:
+    cure = "declare F32, and put a block such as quantize or cast behind it"
+    return _readings(use, "TEMPERATURE", ElementType.F32, "degrees Celsius", cure)
+
+
+def _adc(use: CapabilityUse) -> CapabilityType:
+    channel = use.integer("channel", minimum=0)
+    if channel is not None and channel > LARGEST_CHANNEL:
+        message = f"a channel is a number from 0 to {LARGEST_CHANNEL}, not {channel}"
+        raise TypeRuleError(message, argument="channel")
+    cure = "declare U16, and put a block such as cast behind it"
+    return _readings(use, "ADC", ElementType.U16, "readings", cure)
+
+
+def _readings(use: CapabilityUse, kind: str, element: ElementType, what: str, cure: str) -> CapabilityType:
+    """One after the other, as many as the type or `n` says; one where neither does."""
+    count = use.integer("n")
+    _check_period(use)
+    delivered = use.expected or TensorType(element, (count or 1,))
+    _only(element, delivered, kind, what, cure)
+    if count is not None and count != delivered.count:
+        message = f"{delivered} holds {delivered.count} readings, but n says {count}"
+        raise TypeRuleError(message, argument="n", hint="remove -n: it follows from the type")
+    return delivered, use.arguments
+
+
+def _check_period(use: CapabilityUse) -> None:
+    period_ms = use.integer("period_ms")
+    if period_ms is None:
+        return
+    if period_ms % PERIOD_STEP_MS or period_ms > LARGEST_PERIOD_MS:
+        message = (
+            f"period_ms is a multiple of {PERIOD_STEP_MS} up to {LARGEST_PERIOD_MS:,}, not {period_ms:,}"
+        )
+        nearest = min(max(PERIOD_STEP_MS, round(period_ms, -2)), LARGEST_PERIOD_MS)
+        raise TypeRuleError(message, argument="period_ms", hint=f"write {nearest}")
+
+
 def _integer(name: str, summary: str, *aliases: str) -> Parameter:
     return Parameter(name, ParameterKind.INTEGER, summary, aliases=aliases)
 
@@ -224,6 +267,7 @@ def _choice(name: str, summary: str, choices: tuple[str, ...]) -> Parameter:
 
 
 _SOURCE = _integer("source", "which of the files given for this kind feeds it, counted from 0")
+_PERIOD = _integer("period_ms", "milliseconds from one reading to the next when a board runs by itself")
 _IMAGE_NAMES = ("width", "height", "pixel_format", "layout")
 
 CAPABILITIES: Mapping[str, CapabilityKind] = {
@@ -241,6 +285,7 @@ CAPABILITIES: Mapping[str, CapabilityKind] = {
             (
                 _integer("n", "how many numbers", "count"),
                 _integer("seed", "where the sequence begins"),
+                _PERIOD,
                 _SOURCE,
             ),
             _rand,
@@ -276,6 +321,23 @@ CAPABILITIES: Mapping[str, CapabilityKind] = {
                 _SOURCE,
             ),
             _accel,
+        ),
+        CapabilityKind(
+            "TEMPERATURE",
+            "the temperature of the board's chip in degrees Celsius",
+            (_integer("n", "how many readings, one after the other", "count"), _PERIOD, _SOURCE),
+            _temperature,
+        ),
+        CapabilityKind(
+            "ADC",
+            "readings of the board's analogue-to-digital converter, as it counts them",
+            (
+                Parameter("channel", ParameterKind.INTEGER, "which of its inputs", required=True),
+                _integer("n", "how many readings, one after the other", "count"),
+                _PERIOD,
+                _SOURCE,
+            ),
+            _adc,
         ),
     )
 }

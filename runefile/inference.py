@@ -31,7 +31,7 @@ from runefile.flow import (
 )
 from runefile.graph import Graph
 from runefile.models import COMPILED_FORMATS, FORMAT, PARAMETERS, SIGNATURE, conversion_hint
-from runefile.outputs import OUTPUTS
+from runefile.outputs import OUTPUTS, OutputKind, OutputUse
 from runefile.pipeline import ModelFile
 from runefile.resources import Resources
 from runefile.scalars import ResourceName
@@ -308,8 +308,35 @@ class Inference:
             self.diagnostics.error(Code.UNKNOWN_KIND, message, stage.target_span, hint)
             return None
         self._arguments[stage.name] = self._reader.read(stage, kind.parameters, kind.name)
+        self._check_out_rule(stage, kind, flows)
         self._record(stage, kind.name, flows, flows, Outputs((), ()))
         return None
+
+    def _check_out_rule(self, stage: Stage, kind: OutputKind, flows: Sequence[TensorType | None]) -> None:
+        most = kind.maximum_inputs
+        if most is not None and len(flows) > most:
+            message = (
+                f"{kind.name} takes {_count(most, 'input')}, but {quoted(stage.name)} is given {len(flows)}"
+            )
+            hint = f"give each its own {kind.name}"
+            self.diagnostics.error(Code.COUNT_MISMATCH, message, stage.inputs[most].span, hint)
+            return
+        arguments = self._arguments[stage.name]
+        known = tuple(flow for flow in flows if flow is not None)
+        if arguments is None or not known or len(known) < len(flows):
+            return
+        try:
+            kind.rule(OutputUse(known, arguments))
+        except TypeRuleError as error:
+            self._report_out(stage, error)
+
+    def _report_out(self, stage: Stage, error: TypeRuleError) -> None:
+        code, span = Code.MISSING_ARGUMENT, stage.target_span
+        if error.argument is not None:
+            code, span = Code.WRONG_ARGUMENT, _argument_span(stage, (error.argument,)) or span
+        elif error.input is not None:
+            code, span = Code.TYPE_MISMATCH, stage.inputs[error.input].span
+        self.diagnostics.error(code, error.message, span, error.hint)
 
     # Edges
 

@@ -19,7 +19,13 @@ _SENSORS = (
     click.option("--sound", metavar="WAV", type=FILE, multiple=True, help="A recording, for SOUND."),
     click.option("--image", metavar="FILE", type=FILE, multiple=True, help="A picture, for IMAGE."),
     click.option("--accel", metavar="CSV", type=FILE, multiple=True, help="Rows of x, y, z, for ACCEL."),
-    click.option("--raw", metavar="FILE", type=FILE, multiple=True, help="Bytes of a tensor, for RAW."),
+    click.option(
+        "--raw",
+        metavar="FILE",
+        type=FILE,
+        multiple=True,
+        help="Bytes of a tensor, for RAW, TEMPERATURE and ADC.",
+    ),
 )
 
 

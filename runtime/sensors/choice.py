@@ -1,9 +1,9 @@
 """Which file, or which seed, feeds which capability.
 
-The k-th file of a kind feeds the capability with `source = k`, or, where none is set, the k-th capability of
-that kind in the order of the Runefile (k counts from 0).  Seeds do the same for RAND, whose own argument
-`seed`, or 0, counts where no seed is given.  With a seed, a capability of another kind that has no file gets
-random numbers too.  When seeds run out, the last one is varied: `default_rng([seed, k])`, k from 1.
+The k-th file of an option feeds the capability with `source = k`, or, where none is set, the k-th capability
+of that option's kinds in the order of the Runefile (k counts from 0).  Seeds do the same for RAND, whose own
+argument `seed`, or 0, counts where no seed is given.  With a seed, a capability of another kind that has no
+file gets random numbers too.  When seeds run out, the last one is varied: `default_rng([seed, k])`, k from 1.
 """
 
 from __future__ import annotations
@@ -51,6 +51,9 @@ KINDS = {
     "IMAGE": Kind("image", "FILE", open_image),
     "ACCEL": Kind("accel", "CSV", open_accel),
     "RAW": Kind("raw", "FILE", open_raw),
+    # Sensors of a board's own: here their readings come as bytes.
+    "TEMPERATURE": Kind("raw", "FILE", open_raw),
+    "ADC": Kind("raw", "FILE", open_raw),
 }
 
 
@@ -60,18 +63,18 @@ def open_sensors(manifest: Manifest, options: SensorOptions) -> dict[str, Sensor
     Raises UsageError when a file is missing or superfluous, SensorError when one does not fit its capability.
     """
     chosen: dict[str, SensorSource] = {}
-    for target, kind in KINDS.items():
-        for stage, path in _assign(manifest, target, kind, getattr(options, kind.option)):
-            chosen[stage.name] = _open(stage, kind, path)
+    for option in dict.fromkeys(kind.option for kind in KINDS.values()):
+        for stage, path in _assign(manifest, option, getattr(options, option)):
+            chosen[stage.name] = _open(stage, path)
     left = [stage for stage in manifest.of_kind(StageKind.CAPABILITY) if stage.name not in chosen]
     chosen.update(_random(left, options.random))
     return chosen
 
 
-def _assign(
-    manifest: Manifest, target: str, kind: Kind, files: Sequence[Path]
-) -> list[tuple[StageRecord, Path]]:
-    stages = [stage for stage in manifest.of_kind(StageKind.CAPABILITY) if stage.target.upper() == target]
+def _assign(manifest: Manifest, option: str, files: Sequence[Path]) -> list[tuple[StageRecord, Path]]:
+    targets = [target for target, kind in KINDS.items() if kind.option == option]
+    capabilities = manifest.of_kind(StageKind.CAPABILITY)
+    stages = [stage for stage in capabilities if stage.target.upper() in targets]
     pairs, used = [], set()
     for order, stage in enumerate(stages):
         number = _source(stage, order)
@@ -81,8 +84,8 @@ def _assign(
     if len(used) < len(files):
         spare = next(number for number in range(len(files)) if number not in used)
         raise UsageError(
-            f"--{kind.option} {files[spare]}: no capability takes it",
-            hint=f"this container has {len(stages)} of the kind {target}",
+            f"--{option} {files[spare]}: no capability takes it",
+            hint=f"this container has {len(stages)} of the kind {' or '.join(targets)}",
         )
     return pairs
 
@@ -94,8 +97,9 @@ def _source(stage: StageRecord, order: int) -> int:
     return order if number is None else number
 
 
-def _open(stage: StageRecord, kind: Kind, path: Path) -> SensorSource:
-    return open_npy(stage, path) if path.suffix == ".npy" else kind.open(stage, path)
+def _open(stage: StageRecord, path: Path) -> SensorSource:
+    reader = open_npy if path.suffix == ".npy" else KINDS[stage.target.upper()].open
+    return reader(stage, path)
 
 
 def _random(stages: Sequence[StageRecord], seeds: Sequence[int]) -> dict[str, SensorSource]:

@@ -48,6 +48,10 @@ def delivered(declared: str, kind: str) -> tuple[TensorType, Mapping[str, Argume
         ("F32[1,128,3,1]", "ACCEL", tensor("f32", 1, 128, 3, 1), {"n": 128}),
         ("_", "ACCEL --samples 64 --hz 25", tensor("f32", 64, 3), {"n": 64, "hz": 25}),
         ("F32[3]", "ACCEL", tensor("f32", 3), {"n": 1}),
+        ("_", "TEMPERATURE", tensor("f32", 1), {}),
+        ("F32[1,4]", "TEMPERATURE -n 4 --period-ms 500", tensor("f32", 1, 4), {"n": 4, "period_ms": 500}),
+        ("_", "ADC --channel 2 --count 8", tensor("u16", 8), {"channel": 2, "n": 8}),
+        ("U16[16]", "ADC --channel 0", tensor("u16", 16), {"channel": 0}),
     ],
 )
 def test_what_is_delivered(
@@ -146,6 +150,44 @@ def test_the_shape_of_an_image_follows_from_its_arguments(arguments: str, expect
             "ACCEL",
             "ACCEL delivers rows of x, y, z as F32, not I8",
             "declare F32, and put a block such as quantize or cast behind it",
+        ),
+        (
+            "I8[1]",
+            "TEMPERATURE",
+            "TEMPERATURE delivers degrees Celsius as F32, not I8",
+            "declare F32, and put a block such as quantize or cast behind it",
+        ),
+        (
+            "F32[4]",
+            "ADC --channel 1",
+            "ADC delivers readings as U16, not F32",
+            "declare U16, and put a block such as cast behind it",
+        ),
+        (
+            "U16[4]",
+            "ADC --channel 1 -n 5",
+            "U16[4] holds 4 readings, but n says 5",
+            "remove -n: it follows from the type",
+        ),
+        (
+            "_",
+            "ADC",
+            'ADC needs the argument "channel": which of its inputs',
+            "add --channel with an integer",
+        ),
+        ("_", "ADC --channel -1", "channel must be at least 0, not -1", None),
+        ("_", "ADC --channel 256", "a channel is a number from 0 to 255, not 256", None),
+        (
+            "_",
+            "TEMPERATURE --period-ms 250",
+            "period_ms is a multiple of 100 up to 25,500, not 250",
+            "write 200",
+        ),
+        (
+            "_",
+            "RAND -n 4 --period-ms 60000",
+            "period_ms is a multiple of 100 up to 25,500, not 60,000",
+            "write 25500",
         ),
         (
             "U8[4]",

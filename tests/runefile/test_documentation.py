@@ -50,6 +50,7 @@ def test_the_tables_name_everything() -> None:
     assert set(Code) <= cells
     assert set(CAPABILITIES) <= cells
     assert set(OUTPUTS) <= cells
-    parameters = {parameter.name for kind in CAPABILITIES.values() for parameter in kind.parameters}
-    assert parameters <= cells
+    tables = [kind.parameters for kind in CAPABILITIES.values()]
+    tables += [kind.parameters for kind in OUTPUTS.values()]
+    assert {parameter.name for table in tables for parameter in table} <= cells
     assert " ".join(element.value.upper() for element in ElementType) in cells

@@ -56,6 +56,12 @@ def test_several_outputs_in_order() -> None:
     )
 
 
+def test_a_pin_is_a_part_of_the_line() -> None:
+    kind = TensorType(ElementType.U16, (1,))
+    text = line(manifest_of(kind, target="PIN"), {0: b"\x2c\x01"}, 0)
+    assert text == '{"outputs":{"serial":[{"dtype":"u16","shape":[1],"values":[300]}]},"seq":0}'
+
+
 @pytest.mark.parametrize(
     ("number", "text"),
     [

@@ -54,6 +54,20 @@ def test_files_by_source(files: list[Path]) -> None:
     assert samples(manifest, SensorOptions(raw=files)) == {"x": b"c", "y": b"a", "z": b"b"}
 
 
+def test_a_board_s_own_sensors_share_the_option_of_raw(tmp_path: Path) -> None:
+    np.save(tmp_path / "light.npy", np.array([700, 9], np.uint16))
+    (tmp_path / "warmth.bin").write_bytes(np.float32(21.5).tobytes())
+    (tmp_path / "byte.bin").write_bytes(b"x")
+    manifest = pipeline(
+        guests.capability("warmth", TensorType(ElementType.F32, (1,)), "TEMPERATURE"),
+        raw("byte"),
+        guests.capability("light", TensorType(ElementType.U16, (2,)), "ADC", channel=3),
+    )
+    files = [tmp_path / name for name in ("warmth.bin", "byte.bin", "light.npy")]
+    found = samples(manifest, SensorOptions(raw=files))
+    assert found == {"warmth": b"\x00\x00\xac\x41", "byte": b"x", "light": b"\xbc\x02\x09\x00"}
+
+
 def test_one_file_for_two(files: list[Path]) -> None:
     manifest = pipeline(raw("x", source=0), raw("y", source=0))
     assert samples(manifest, SensorOptions(raw=files[:1])) == {"x": b"a", "y": b"a"}
@@ -70,14 +84,15 @@ def test_a_superfluous_file(files: list[Path]) -> None:
     with pytest.raises(UsageError) as caught:
         open_sensors(pipeline(raw("x")), SensorOptions(raw=files[:2]))
     assert caught.value.message == f"--raw {files[1]}: no capability takes it"
-    assert caught.value.hint == "this container has 1 of the kind RAW"
+    assert caught.value.hint == "this container has 1 of the kind RAW or TEMPERATURE or ADC"
     with pytest.raises(UsageError, match=r"--sound .*a\.bin: no capability takes it"):
         open_sensors(pipeline(raw("x")), SensorOptions(raw=files[:1], sound=files[:1]))
 
 
 def test_an_unknown_kind() -> None:
     manifest = pipeline(guests.capability("x", BYTE, "RADAR"))
-    with pytest.raises(UsageError, match="is a RADAR, which is none of SOUND, IMAGE, ACCEL, RAW, RAND"):
+    known = "SOUND, IMAGE, ACCEL, RAW, TEMPERATURE, ADC, RAND"
+    with pytest.raises(UsageError, match=f"is a RADAR, which is none of {known}"):
         open_sensors(manifest, SensorOptions())
     assert len(samples(manifest, SensorOptions(random=[1]))["x"]) == 1
 
