@@ -25,8 +25,20 @@ STAMP = VENV / "installed"
 """Holds one line for each extra that was installed, with the digest of what it was installed from."""
 OLDEST_PYTHON = (3, 11)
 
-DEBIAN_PACKAGES = {"dot": "graphviz"}
-"""Programs that tests use, and the Debian package of each."""
+DEBIAN_PACKAGES = {
+    "dot": "graphviz",
+    # Boards: emulators, the tools that flash them, and the compiler for AVR.
+    "qemu-system-arm": "qemu-system-arm",
+    "simavr": "simavr",
+    "/usr/include/simavr/sim_avr.h": "libsimavr-dev",
+    "gcc": "gcc",
+    "avrdude": "avrdude",
+    "avr-gcc": "gcc-avr",
+    "/usr/lib/avr/include/avr/io.h": "avr-libc",
+    "/usr/share/arduino/hardware/arduino/avr/boards.txt": "arduino-core-avr",
+    "stm32flash": "stm32flash",
+}
+"""What tests use from Debian: a program, or a file where a package has none; and the package."""
 
 
 class TaskError(Exception):
@@ -69,9 +81,14 @@ def install_debian_packages(packages: Sequence[str]) -> bool:
     )
 
 
+def is_there(sign: str) -> bool:
+    """Whether a program is on the PATH, or a file exists."""
+    return Path(sign).exists() if sign.startswith("/") else shutil.which(sign) is not None
+
+
 def prepare_debian() -> None:
-    """Install the programs that tests use; go on without those that cannot be had."""
-    missing = [package for program, package in DEBIAN_PACKAGES.items() if not shutil.which(program)]
+    """Install what tests use from Debian; go on without what cannot be had."""
+    missing = [package for sign, package in DEBIAN_PACKAGES.items() if not is_there(sign)]
     if not install_debian_packages(missing):
         say(f"going on without {' '.join(missing)}: tests that need them are skipped")
 

@@ -74,6 +74,23 @@ def test_goes_on_without_debian_packages(
     assert "going on without no-such-package" in capsys.readouterr().err
 
 
+def test_a_package_is_known_by_a_program_or_by_a_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "there.h").touch()
+    signs = {"python3": "a", "no-such-program": "b", f"{tmp_path}/there.h": "c", f"{tmp_path}/gone.h": "d"}
+    asked: list[list[str]] = []
+
+    def install(packages: list[str]) -> bool:
+        asked.append(packages)
+        return True
+
+    monkeypatch.setattr(tasks, "DEBIAN_PACKAGES", signs)
+    monkeypatch.setattr(tasks, "install_debian_packages", install)
+    tasks.prepare_debian()
+    assert asked == [["b", "d"]]
+
+
 def test_test_lints_and_then_runs_pytest(
     commands: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
