@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "image.h"
+
 #define STORAGE_SLOTS 2
 #define STORAGE_NONE (-1)
 
@@ -20,12 +22,15 @@ struct storage_slot {
   uint8_t sha256[32]; /* of the image, as in its trailer */
 };
 
-/* Once after each reset: reads the record, repairs what a power failure tore, and takes back a container that was
- * tried and not confirmed.  `active` is set on the slot to start, if there is one; a pending one is recorded as tried
- * before this returns. */
+/* After each reset, and whenever the container is to be chosen as after one: reads the record, repairs what a power
+ * failure tore, and takes back a container that was tried and not confirmed.  `active` is set on the slot to start, if
+ * there is one; a pending one is recorded as tried before this returns.  An upload is taken up by the next
+ * storage_upload_begin. */
 void storage_start(void);
 
 void storage_slot(int slot, struct storage_slot *state);
+/* The header of the container in a valid slot, everything in it checked; false when the slot is not valid. */
+bool storage_image(int slot, struct image_header *header);
 int storage_active(void); /* the active slot or STORAGE_NONE */
 int storage_upload_slot(void); /* where a new image goes: the slot that is neither active nor confirmed, or
                                   STORAGE_NONE */
@@ -37,8 +42,8 @@ bool storage_upload_begin(int slot, uint32_t bytes, const uint8_t sha256[32], ui
 /* Appends; `length` is a multiple of 4 except at the end.  False when `offset` is not where the upload stands or the
  * flash fails. */
 bool storage_upload_write(uint32_t offset, const uint8_t *data, uint32_t length);
-/* After the last byte: verifies everything and records the slot as valid.  False, and the slot stays invalid, when the
- * image is wrong. */
+/* After the last byte: verifies everything and records the slot as valid.  False when the image is wrong: the slot
+ * stays invalid, and an upload of the same file begins anew. */
 bool storage_upload_finish(void);
 
 bool storage_erase(int slot);          /* false for the active or the confirmed one */
