@@ -1,0 +1,315 @@
+/* The state of both slots is one record.  Each change appends a whole record to a log, a ring of erase units; the
+ * newest right one counts.  Power may fail at any instant, so:
+ *
+ * - A record's last word but one is its CRC; its last word, `closed`, is written when all the others are.  A record
+ *   whose `closed` is blank may have a CRC that reads right today and wrong tomorrow.
+ * - After a reset the first record goes to a unit that is erased for it: behind the last record there may be a word
+ *   that was half written, though it reads as blank.  That unit is never the one that holds the newest closed record.
+ * - A reset that finds a torn or unclosed record writes a fresh one before anything is done, with a sequence number
+ *   above that of the torn one; and a slot is touched only after a record was written since the reset.  So whatever a
+ *   torn record reads as later, nothing was built on it.
+ * - A slot is recorded as invalid before its first unit is erased, and as valid after its image was verified. */
+#include "storage.h"
+
+#include "board.h"
+#include "crc.h"
+#include "flash.h"
+#include "port.h"
+
+#define RECORDS_END (BOARD_FLASH_RECORDS_START + BOARD_FLASH_RECORDS_SIZE)
+#define RECORD_MAGIC 0x31434552u
+#define BLANK 0xFFFFFFFFu
+#define NO_SLOT 0xFFu
+#define CHUNK_BYTES 64u
+#define PROGRESS_PARTS 16u /* how often at most the progress of an upload is recorded */
+
+struct record {
+  uint32_t magic;
+  uint32_t sequence;
+  uint8_t valid;     /* a bit for each slot */
+  uint8_t confirmed; /* these are a slot or NO_SLOT */
+  uint8_t pending;
+  uint8_t tried; /* was started and is not confirmed yet */
+  uint8_t upload_slot;
+  uint8_t upload_named; /* whether upload_sha256 is known */
+  uint8_t padding[2];
+  uint32_t upload_bytes;
+  uint32_t upload_offset; /* the begin of an erase unit: what lies before it in the slot is written and stays */
+  uint8_t upload_sha256[32];
+  uint32_t crc32;
+  uint32_t closed;
+};
+
+#define RECORD_WORDS (sizeof(struct record) / 4)
+
+union record_words {
+  struct record record;
+  uint32_t words[RECORD_WORDS];
+};
+
+static struct record current;
+static uint32_t log_next; /* where the next record goes; where it equals log_unit_end, to the next unit */
+static uint32_t log_unit_end;
+static int active;
+
+/* The upload that goes on since the last reset. */
+static struct {
+  bool live;
+  uint8_t slot;
+  uint32_t bytes;
+  uint32_t offset;
+  uint32_t erased_end; /* address up to which the slot was erased for it */
+} upload;
+
+static bool commit(const struct record *state) {
+  union record_words next = {.record = *state};
+  if (log_next == log_unit_end) {
+    uint32_t unit = log_next == RECORDS_END ? BOARD_FLASH_RECORDS_START : log_next;
+    if (!port_flash_erase(unit)) return false;
+    log_next = unit;
+    log_unit_end = unit + port_flash_unit(unit);
+  }
+  next.record.magic = RECORD_MAGIC;
+  next.record.sequence = ++current.sequence;
+  next.record.crc32 = crc32(&next, offsetof(struct record, crc32));
+  next.record.closed = 0;
+  uint32_t address = log_next;
+  log_next += sizeof next;
+  if (!port_flash_write(address, next.words, RECORD_WORDS - 1) ||
+      !port_flash_write(address + offsetof(struct record, closed), &next.record.closed, 1))
+    return false;
+  current = next.record;
+  return true;
+}
+
+enum reading { READ_BLANK, READ_TORN, READ_RIGHT };
+
+static enum reading read_record(uint32_t address, union record_words *next) {
+  flash_read(address, next, sizeof *next);
+  uint32_t all = BLANK;
+  for (unsigned i = 0; i < RECORD_WORDS; i++) all &= next->words[i];
+  if (all == BLANK) return READ_BLANK;
+  if (next->record.magic != RECORD_MAGIC) return READ_TORN;
+  return next->record.crc32 == crc32(next, offsetof(struct record, crc32)) ? READ_RIGHT : READ_TORN;
+}
+
+/* The next record goes to the unit behind the one that holds this address. */
+static void log_leave_unit(uint32_t address) {
+  uint32_t end = BOARD_FLASH_RECORDS_START;
+  while (end <= address && end < RECORDS_END) end += port_flash_unit(end);
+  log_next = log_unit_end = end;
+}
+
+/* Reads the newest record into `current`.  Returns whether a fresh one must be written. */
+static bool log_read(void) {
+  union record_words next;
+  uint32_t newest = BLANK, closed = BLANK, closed_sequence = 0;
+  bool torn = false;
+  current = (struct record){.confirmed = NO_SLOT, .pending = NO_SLOT, .tried = NO_SLOT, .upload_slot = NO_SLOT};
+  for (uint32_t address = BOARD_FLASH_RECORDS_START; address < RECORDS_END; address += sizeof next) {
+    enum reading reading = read_record(address, &next);
+    if (reading == READ_TORN) torn = true;
+    if (reading != READ_RIGHT) continue;
+    if (next.record.sequence > current.sequence) {
+      current = next.record;
+      newest = address;
+    }
+    if (next.record.closed != BLANK && next.record.sequence > closed_sequence) {
+      closed_sequence = next.record.sequence;
+      closed = address;
+    }
+  }
+  log_leave_unit(closed == BLANK ? newest : closed);
+  torn |= current.closed == BLANK;
+  current.sequence++; /* a torn record that reads as nothing now may have had this number */
+  return torn;
+}
+
+/* Whether the container in a slot can be started. */
+static bool usable(int slot) {
+  struct image_header header;
+  return storage_image(slot, &header);
+}
+
+static bool writable(int slot) {
+  return slot >= 0 && slot < STORAGE_SLOTS && slot != active && (slot != current.confirmed || !usable(slot));
+}
+
+static void forget(struct record *record, int slot) {
+  record->valid &= (uint8_t) ~(1u << slot);
+  if (record->confirmed == slot) record->confirmed = NO_SLOT;
+  if (record->pending == slot) record->pending = NO_SLOT;
+  if (record->tried == slot) record->tried = NO_SLOT;
+  if (record->upload_slot == slot) record->upload_slot = NO_SLOT;
+}
+
+void storage_start(void) {
+  bool changed = log_read();
+  upload.live = false;
+  struct record record = current;
+  record.tried = usable(record.pending) ? record.pending : NO_SLOT;
+  record.pending = NO_SLOT;
+  changed |= record.tried != current.tried || record.pending != current.pending;
+  bool recorded = !changed || commit(&record);
+  active = recorded && record.tried != NO_SLOT ? record.tried : current.confirmed;
+  if (!usable(active)) active = STORAGE_NONE;
+}
+
+void storage_slot(int slot, struct storage_slot *state) {
+  struct image_header header;
+  *state = (struct storage_slot){.valid = storage_image(slot, &header)};
+  if (!state->valid) return;
+  state->pending = slot == current.pending;
+  state->confirmed = slot == current.confirmed;
+  state->active = slot == active;
+  image_sha256(slot, &header, state->sha256);
+}
+
+bool storage_image(int slot, struct image_header *header) {
+  return slot >= 0 && slot < STORAGE_SLOTS && (current.valid >> slot & 1) != 0 && image_header(slot, header);
+}
+
+int storage_active(void) { return active; }
+
+int storage_upload_slot(void) {
+  for (int slot = 0; slot < STORAGE_SLOTS; slot++)
+    if (writable(slot)) return slot;
+  return STORAGE_NONE;
+}
+
+/* Whether the upload that is recorded is of this very file. */
+static bool recorded_upload(int slot, uint32_t bytes, const uint8_t *sha256) {
+  if (sha256 == NULL || current.upload_slot != slot || current.upload_bytes != bytes || !current.upload_named)
+    return false;
+  for (unsigned i = 0; i < sizeof current.upload_sha256; i++)
+    if (current.upload_sha256[i] != sha256[i]) return false;
+  return true;
+}
+
+static bool record_upload(int slot, uint32_t bytes, const uint8_t *sha256) {
+  struct record record = current;
+  forget(&record, slot);
+  record.upload_slot = (uint8_t)slot;
+  record.upload_bytes = bytes;
+  record.upload_offset = 0;
+  record.upload_named = sha256 != NULL;
+  for (unsigned i = 0; i < sizeof record.upload_sha256; i++) record.upload_sha256[i] = sha256 ? sha256[i] : 0;
+  return commit(&record);
+}
+
+static void upload_from(int slot, uint32_t bytes, uint32_t offset) {
+  upload.live = true;
+  upload.slot = (uint8_t)slot;
+  upload.bytes = bytes;
+  upload.offset = offset;
+  upload.erased_end = image_slot_start(slot) + offset;
+}
+
+bool storage_upload_begin(int slot, uint32_t bytes, const uint8_t sha256[32], uint32_t *offset) {
+  if (!writable(slot) || bytes > image_slot_size(slot)) return false;
+  if (sha256 != NULL && usable(slot) && image_right(slot, bytes, sha256)) {
+    upload_from(slot, bytes, bytes);
+  } else if (!recorded_upload(slot, bytes, sha256)) {
+    upload.live = false;
+    if (!record_upload(slot, bytes, sha256)) return false;
+    upload_from(slot, bytes, 0);
+  } else if (!upload.live || upload.slot != slot) {
+    struct record record = current;
+    if (!commit(&record)) return false;
+    upload_from(slot, bytes, record.upload_offset);
+  }
+  *offset = upload.offset;
+  return true;
+}
+
+/* At the begin of an erase unit: everything before it is written. */
+static bool enter_unit(uint32_t address) {
+  if (upload.offset - current.upload_offset >= image_slot_size(upload.slot) / PROGRESS_PARTS) {
+    struct record record = current;
+    record.upload_offset = upload.offset;
+    if (!commit(&record)) return false;
+  }
+  upload.erased_end = address + port_flash_unit(address);
+  return port_flash_erase(address);
+}
+
+/* Writes up to a chunk, and not beyond the erase unit.  Returns how many bytes, 0 where the flash failed. */
+static uint32_t write_chunk(const uint8_t *data, uint32_t length) {
+  uint32_t address = image_slot_start(upload.slot) + upload.offset, words[CHUNK_BYTES / 4];
+  if (address == upload.erased_end && !enter_unit(address)) return 0;
+  uint32_t count = upload.erased_end - address;
+  if (count > length) count = length;
+  if (count > CHUNK_BYTES) count = CHUNK_BYTES;
+  words[(count - 1) / 4] = BLANK;
+  for (uint32_t i = 0; i < count; i++) ((uint8_t *)words)[i] = data[i];
+  return port_flash_write(address, words, (count + 3) / 4) ? count : 0;
+}
+
+bool storage_upload_write(uint32_t offset, const uint8_t *data, uint32_t length) {
+  uint32_t left = upload.bytes - upload.offset;
+  if (!upload.live || offset != upload.offset || length > left || (length % 4 != 0 && length != left)) return false;
+  while (length > 0) {
+    uint32_t count = write_chunk(data, length);
+    upload.live = count != 0;
+    if (!upload.live) return false;
+    upload.offset += count;
+    data += count;
+    length -= count;
+  }
+  return true;
+}
+
+bool storage_upload_finish(void) {
+  if (!upload.live || upload.offset != upload.bytes) return false;
+  int slot = upload.slot;
+  upload.live = false;
+  if (usable(slot)) return true; /* storage_upload_begin found it in place */
+  struct record record = current;
+  bool right = image_right(slot, upload.bytes, current.upload_named ? current.upload_sha256 : NULL);
+  forget(&record, slot);
+  if (right) record.valid |= (uint8_t)(1u << slot);
+  return commit(&record) && right;
+}
+
+static bool unit_blank(uint32_t address, uint32_t end) {
+  for (; address < end; address += 4)
+    if (FLASH_WORD(address) != BLANK) return false;
+  return true;
+}
+
+bool storage_erase(int slot) {
+  if (!writable(slot)) return false;
+  struct record record = current;
+  upload.live = false;
+  forget(&record, slot);
+  if (!commit(&record)) return false;
+  uint32_t address = image_slot_start(slot), end = address + image_slot_size(slot);
+  while (address < end) {
+    uint32_t unit_end = address + port_flash_unit(address);
+    if (!unit_blank(address, unit_end) && !port_flash_erase(address)) return false;
+    address = unit_end;
+  }
+  return true;
+}
+
+bool storage_set_pending(int slot) {
+  if (!usable(slot)) return false;
+  struct record record = current;
+  record.pending = slot == current.confirmed ? NO_SLOT : (uint8_t)slot;
+  return commit(&record);
+}
+
+bool storage_set_confirmed(int slot) {
+  if (!usable(slot)) return false;
+  struct record record = current;
+  if (slot != active || slot == record.pending) record.pending = NO_SLOT;
+  if (slot == record.tried) record.tried = NO_SLOT;
+  record.confirmed = (uint8_t)slot;
+  return commit(&record);
+}
+
+bool storage_reject(void) {
+  if (active == current.confirmed || !usable(current.confirmed)) return false;
+  active = current.confirmed; /* what was tried is recorded so already: the next reset takes it back too */
+  return true;
+}
