@@ -22,8 +22,10 @@ COMMANDS = {
     "inspect": "Show what is inside a container.",
     "graph": "Draw the pipeline of a container or a Runefile.",
     "verify": "Run a container's golden vectors and compare every bit.",
+    "size": "Show what a container takes, and whether a board has room for it.",
     "bench": "Measure the latency of a container and of its stages.",
     "diff": "Find the first layer of a model that differs from a reference.",
+    "boards": "List the boards that are known.",
     "doctor": "Check the tools that Rune uses.",
 }
 """Every command, in the order of `rune --help`, and its summary: enough to print it without importing any."""
@@ -107,5 +109,6 @@ def application() -> None:
     """Compile a pipeline of sensors, proc blocks and models into one sealed container, and run it.
 
     Exit codes: 0 ok; 1 failed; 2 usage; 3 the Runefile is wrong; 4 the model cannot be compiled; 5 the
-    container is invalid; 6 the container trapped or ran over a limit; 9 verification failed; 130 interrupted.
+    container is invalid; 6 the container trapped or ran over a limit; 7 no, or several, matching ports; 8 the
+    link or the board failed; 9 verification failed; 10 it does not fit the board; 130 interrupted.
     """
