@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 import click
 
 from container.abi import Profile
+from container.errors import UsageError
 from rune import api
 from rune.cli import console, feeding
 from rune.text import size
 
 if TYPE_CHECKING:
     from builder.shrinking import Removed
+    from devices.board import Board
 
 
 @click.command(short_help="Compile a Runefile into a container.")
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     multiple=True,
     help="Build this profile; repeat it for several. Both by default.",
 )
+@feeding.board_option("Fail when this board has no room for the container.")
 @click.option(
     "--golden", metavar="FILE.npz", type=feeding.FILE, help="Seal golden vectors of these inputs too."
 )
@@ -51,6 +54,7 @@ def command(
     runefile: Path,
     output: Path | None,
     profiles: tuple[str, ...],
+    board: Board | None,
     golden: Path | None,
     golden_samples: int,
     verbose: bool,
@@ -63,7 +67,10 @@ def command(
     \b
     rune build examples/digits
     rune build examples/sine/int8.Runefile -o sine.rune --profile mcu
+    rune build examples/digits --board uno
     """
+    if board is not None and profiles and Profile.MCU not in profiles:
+        raise UsageError(f"--board {board.name}: boards run the profile `mcu`", hint="add --profile mcu")
     path = api.locate(runefile)
     warnings: list[str] = []
     removals: list[Removed] = []
@@ -80,6 +87,9 @@ def command(
             warn=warnings.append,
             removed=removals.append,
         )
+        if board is not None:
+            phases(f"fit {board.name}")
+            _check_fits(built, board)
     if verbose:
         for removal in removals:
             click.echo(_line(removal), err=True)
@@ -97,6 +107,14 @@ def command(
         )
     elif verbose or sys.stderr.isatty():
         click.echo(f"{built}: {size(built.stat().st_size)}, {sum(phases.seconds.values()):.1f} s", err=True)
+
+
+def _check_fits(file: Path, board: Board) -> None:
+    """Raises BudgetError; the container stays, since others may have room for it."""
+    from container.sections import load
+    from devices.size import check_fits
+
+    check_fits(load(file), board)
 
 
 def _line(removal: Removed) -> str:

@@ -1,14 +1,18 @@
-"""Arguments that several commands share: files, what feeds the sensors, which profile runs, how long."""
+"""Arguments that several commands share: files, what feeds the sensors, which profile or board, how long."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from container.abi import Profile
+
+if TYPE_CHECKING:
+    from devices.board import Board
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -45,6 +49,31 @@ profile_option = click.option(
     type=click.Choice([profile.value for profile in Profile]),
     help="Which of the container's modules; simd where there is one.",
 )
+
+
+class BoardName(click.ParamType["Board"]):
+    """The name of a board, given to the command as the board."""
+
+    name = "board"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Board:
+        """Raises UsageError for a name that no board has."""
+        from devices.board import find
+
+        return find(value)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        from devices.board import boards
+
+        return [CompletionItem(board.name) for board in boards() if board.name.startswith(incomplete)]
+
+
+def board_option(help: str, *, required: bool = False) -> Callable[[Function], Function]:
+    """`--board`; `rune boards` lists their names."""
+    return click.option("--board", metavar="BOARD", type=BoardName(), required=required, help=help)
+
 
 deadline_option = click.option(
     "--deadline",

@@ -112,3 +112,44 @@ def test_a_file_that_cannot_be_written(digits: Path) -> None:
     result = rune("build", digits, "-o", "no/such/folder/x.rune", "--profile", "mcu")
     assert result.exit_code == ExitCode.FAILED
     assert result.stderr.startswith("error: no/such/folder/x.rune: cannot be written")
+
+
+LARGE = """\
+FROM a
+CAPABILITY<F32[2000]> wave RAW
+PROC_BLOCK<_,_> even normalize
+OUT serial
+RUN wave even serial
+"""
+
+
+def test_a_board_without_room_is_an_error_and_the_container_stays(tmp_path: Path) -> None:
+    (tmp_path / "Runefile").write_text(LARGE)
+    file = tmp_path / "large.rune"
+    result = rune("build", tmp_path, "-o", file, "--golden-samples", 0, "--profile", "mcu", "--board", "uno")
+    assert result.exit_code == ExitCode.BUDGET
+    name, ram = tmp_path.name, load(file).manifest.plans[Profile.MCU]
+    needed = ram.linear_memory - ram.read_only
+    error, hint = result.stderr.splitlines()[-2:]
+    assert error == (
+        f"error: '{name}' does not fit uno: it needs at least {needed:,} bytes of RAM, 2,048 are there; "
+        f"the largest stage is `even` with {ram.operators[1].arena_bytes:,}"
+    )
+    assert hint == "hint: choose a board with more (mps2-an386, netduinoplus2, nrf52840), or a smaller input"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "hint"),
+    [
+        (["--board", "unoo"], "there is no board 'unoo'", "did you mean `uno`?"),
+        (
+            ["--board", "uno", "--profile", "simd"],
+            "--board uno: boards run the profile `mcu`",
+            "add --profile mcu",
+        ),
+    ],
+)
+def test_boards_that_make_no_sense(digits: Path, arguments: list[str], message: str, hint: str) -> None:
+    result = rune("build", digits, *arguments)
+    assert result.exit_code == ExitCode.USAGE
+    assert result.stderr == f"error: {message}\nhint: {hint}\n"
