@@ -125,6 +125,8 @@ class Loader:
     """How the agent is installed over the serial port: `stm32flash`; `none` where only a probe can."""
     programmer: str = ""
     """avrdude's name for the bootloader's protocol."""
+    probe: str = ""
+    """A command that installs the agent through a debug probe; `{file}` stands for its file."""
 
 
 @dataclass(frozen=True)
@@ -204,6 +206,8 @@ def _check(board: Board) -> None:
     for region in kept:
         if board.has_agent and not {region.start, region.end} <= borders:
             raise ContainerError(f"flash: {region.start:#x} + {region.size:#x} is not made of erase units")
+    if board.loader.probe and "{file}" not in board.loader.probe:
+        raise ContainerError("loader.probe: the command has no {file} in it")
     for usb_id in board.usb_ids:
         if not _USB_ID.fullmatch(usb_id):
             raise ContainerError(f"usb_ids: {usb_id!r} is not of the form 2341:0043")
