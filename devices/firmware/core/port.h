@@ -16,6 +16,9 @@ void port_uart_send(uint8_t byte);
 bool port_uart_sent(void); /* whether the last byte has left */
 void uart_received(uint8_t byte);
 
+/* The port calls this (core/clock.c) 1000 times a second from an interrupt. */
+void clock_tick(void);
+
 /* Flash, memory-mapped for reading, as NOR: erasing a unit sets every bit, writing clears bits.  Addresses and lengths
  * of writes are multiples of 4; a word is written at most once between two erasures.  Both return false on failure;
  * neither checks what was written. */
@@ -34,6 +37,10 @@ void port_reset(void);
 void port_serial_number(char text[17]);
 
 /* Sensors and pins of the chip itself; false where it has none of the kind. */
+#define PORT_TEMPERATURE 1u
+#define PORT_ADC 2u
+#define PORT_PIN 4u
+extern const uint8_t port_capabilities; /* those it has */
 bool port_temperature(int32_t *milli_celsius);
 bool port_adc(uint32_t channel, uint16_t *value);
 bool port_pin_write(uint32_t pin, bool high);

@@ -1,0 +1,206 @@
+"""Builds the agent of a board: C to a flash image, by the clang and LLD of the `ziglang` package."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from container.errors import BudgetError, UsageError
+from container.files import write_atomically
+from container.zig import run_zig
+from devices.board import Architecture, Board, Region
+from devices.firmware.elf import Elf
+from devices.firmware.header import board_header
+from devices.firmware.protection import Protection, Window, protection
+
+VERSION = "1.0"
+"""Of the agent, as it tells it."""
+STACK_BYTES = 1024
+"""Of the agent and its interrupts, which share a stack; tests measure how much of it is used."""
+SOURCES = Path(__file__).parent
+_TARGET = "thumb-freestanding-eabi"
+_CPUS = {
+    Architecture.CORTEX_M0: "cortex_m0",
+    Architecture.CORTEX_M0PLUS: "cortex_m0plus",
+    Architecture.CORTEX_M3: "cortex_m3",
+    Architecture.CORTEX_M4F: "cortex_m4",
+    Architecture.CORTEX_M7F: "cortex_m7",
+}
+"""zig's names for the cores without their FPU, which the agent leaves to the container."""
+_ARMV6M = (Architecture.CORTEX_M0, Architecture.CORTEX_M0PLUS)
+_FPU = (Architecture.CORTEX_M4F, Architecture.CORTEX_M7F)
+_FLAGS = (
+    "-std=c17",
+    "-Oz",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-ffreestanding",
+    "-fno-builtin",
+    "-fno-sanitize=all",
+    "-fno-stack-protector",
+    "-fno-unwind-tables",
+    "-fno-ident",
+    # Otherwise zig leaves out the symbols too.
+    "-g1",
+    "-fshort-enums",
+    "-ffunction-sections",
+    "-fdata-sections",
+    "-fomit-frame-pointer",
+)
+_LINKER_SCRIPT = """\
+ENTRY(reset_handler)
+MEMORY {{
+  FLASH (rx) : ORIGIN = {flash.start:#x}, LENGTH = {flash.size:#x}
+  RAM (rw) : ORIGIN = {ram.start:#x}, LENGTH = {ram.size:#x}
+}}
+SECTIONS {{
+  .text : {{
+    KEEP(*(.vectors))
+    KEEP(*(.vectors.chip))
+    *(.text .text.* .rodata .rodata.*)
+    . = ALIGN(4);
+  }} > FLASH
+  .stack (NOLOAD) : {{
+    stack_bottom = .;
+    . += {stack_bytes};
+    stack_top = .;
+  }} > RAM
+  .data : {{ data_start = .; *(.data .data.*) . = ALIGN(4); data_end = .; }} > RAM AT> FLASH
+  data_load = LOADADDR(.data);
+  .bss (NOLOAD) : {{ bss_start = .; *(.bss .bss.* COMMON) . = ALIGN(4); bss_end = .; }} > RAM
+  .noinit (NOLOAD) : {{ *(.noinit) noinit_end = .; }} > RAM
+  /DISCARD/ : {{ *(.ARM.exidx* .ARM.extab* .ARM.attributes .comment .note*) }}
+}}
+"""
+
+
+@dataclass(frozen=True)
+class Agent:
+    """The firmware of a board."""
+
+    image: bytes
+    """From the start of the flash's `agent` region on."""
+    text_bytes: int
+    """Code and constants, in flash alone."""
+    data_bytes: int
+    """Variables with a first value: in flash and in RAM."""
+    bss_bytes: int
+    stack_bytes: int
+    """Reserved, at the very start of the agent's RAM: an overflow does not reach its variables."""
+    symbols: dict[str, int]
+    """Addresses by name, those of functions with the Thumb bit."""
+
+    @property
+    def flash_bytes(self) -> int:
+        return self.text_bytes + self.data_bytes
+
+    @property
+    def ram_bytes(self) -> int:
+        return self.data_bytes + self.bss_bytes + self.stack_bytes
+
+
+def build_agent(board: Board) -> Agent:
+    """The agent of a board; the same bytes whenever the sources, the board and the compiler are the same.
+
+    Raises UsageError for a board without an agent, CompileError when the compiler fails, BudgetError when the
+    agent does not fit its part of the flash or RAM.
+    """
+    flash, ram = board.flash.agent, board.ram.agent
+    if flash is None or ram is None:
+        raise UsageError(f"{board.name} has no agent: a container is its whole image")
+    files = _files(board, flash, ram)
+    elf = Elf(_cached(board, files))
+    agent = _agent(elf, ram)
+    _check(board, agent, flash, ram)
+    return agent
+
+
+def _files(board: Board, flash: Region, ram: Region) -> dict[str, bytes]:
+    """All that is compiled, by file name."""
+    sources = [*(SOURCES / "core").glob("*.[chS]"), SOURCES / "ports" / f"{board.chip.family}.c"]
+    files = {path.name: path.read_bytes() for path in sorted(sources)}
+    script = _LINKER_SCRIPT.format(flash=flash, ram=ram, stack_bytes=STACK_BYTES)
+    made = {"board.h": board_header(board), "agent.h": _agent_header(board, ram), "agent.ld": script}
+    return files | {name: text.encode() for name, text in made.items()}
+
+
+def _agent_header(board: Board, ram: Region) -> str:
+    """What the agent's core must know beside the board: `agent.h`."""
+    macros = {
+        "AGENT_VERSION": f'"{VERSION}"',
+        "AGENT_ARMV7M": str(int(board.cpu.architecture not in _ARMV6M)),
+        "AGENT_FPU": str(int(board.cpu.architecture in _FPU)),
+        "FRAMING_BUFFER_BYTES": f"{_frame_buffer_bytes(ram)}u",
+    }
+    if board.cpu.mpu:
+        macros |= _mpu_macros(protection(board))
+    lines = "".join(f"#define {name} {value}\n" for name, value in macros.items())
+    return f"#ifndef AGENT_H\n#define AGENT_H\n\n{lines}\n#endif\n"
+
+
+def _frame_buffer_bytes(ram: Region) -> int:
+    """Long frames cost fewer pauses between them; a quarter of the RAM leaves room for all the rest."""
+    return min(2048, ram.size // 4)
+
+
+def _mpu_macros(windows: Protection) -> dict[str, str]:
+    def initializer(window: Window) -> str:
+        return f"{{{window.base:#x}u, {window.size_bits:#x}u}}"
+
+    return {
+        "AGENT_MPU_SLOT0": initializer(windows.slots[0]),
+        "AGENT_MPU_SLOT1": initializer(windows.slots[1]),
+        "AGENT_MPU_CONTAINER_RAM": initializer(windows.container_ram),
+        "AGENT_MPU_AGENT_RAM": initializer(windows.agent_ram),
+    }
+
+
+def _cached(board: Board, files: dict[str, bytes]) -> bytes:
+    """The linked file, from the cache where the very same was built before."""
+    command = _command(board, sorted(name for name in files if name.endswith((".c", ".S"))))
+    described = [importlib.metadata.version("ziglang"), *command, *sorted(files)]
+    digest = hashlib.sha256(json.dumps(described).encode())
+    for name in sorted(files):
+        digest.update(hashlib.sha256(files[name]).digest())
+    folder = Path(os.environ.get("RUNE_CACHE_DIR") or platformdirs.user_cache_dir("rune")) / "agents"
+    path = folder / f"{board.name}-{digest.hexdigest()}.elf"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, _compile(files, command))
+    return path.read_bytes()
+
+
+def _compile(files: dict[str, bytes], command: list[str]) -> bytes:
+    with tempfile.TemporaryDirectory(prefix="rune-agent-") as work:
+        folder = Path(work)
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+        run_zig(folder, *command)
+        return (folder / "agent.elf").read_bytes()
+
+
+def _command(board: Board, sources: list[str]) -> list[str]:
+    cpu = _CPUS[board.cpu.architecture]
+    link = ["-Wl,-T,agent.ld", "-Wl,--gc-sections", "-Wl,--build-id=none"]
+    return ["cc", "-target", _TARGET, f"-mcpu={cpu}", *_FLAGS, "-I.", *sources, *link, "-o", "agent.elf"]
+
+
+def _agent(elf: Elf, ram: Region) -> Agent:
+    image, symbols = elf.image(), elf.symbols()
+    data = symbols["data_end"] - symbols["data_start"]
+    bss = symbols["noinit_end"] - symbols["data_end"]
+    return Agent(image, len(image) - data, data, bss, STACK_BYTES, symbols)
+
+
+def _check(board: Board, agent: Agent, flash: Region, ram: Region) -> None:
+    for name, used, there in (("flash", agent.flash_bytes, flash.size), ("RAM", agent.ram_bytes, ram.size)):
+        if used > there:
+            raise BudgetError(f"the agent needs {used:,} bytes of {name}, {board.name} has {there:,} for it")
