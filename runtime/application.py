@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from container.abi import Profile
 from container.errors import ContainerError, RuneError, UsageError
+from container.execution import samples_by_port
 from runtime.interface import Result
 from runtime.limits import Limits
 from runtime.process import Worker
@@ -95,10 +96,7 @@ class Application:
 
     def infer(self, samples: Mapping[str, bytes]) -> Result:
         """One inference on the very bytes of each capability's sample.  Raises as `run` does."""
-        by_port = {}
-        for stage in self.manifest.sources.values():
-            _check_size(stage, samples)
-            by_port[stage.port or 0] = samples[stage.name]
+        by_port = samples_by_port(self.manifest, samples)
         with self._lock:
             return self._ask(lambda worker: worker.run(by_port))
 
@@ -191,10 +189,3 @@ def _check_names(inputs: Mapping[str, Any], capabilities: Sequence[StageRecord])
     for name in names:
         if name not in inputs:
             raise UsageError(f"the input {name!r} is missing", hint=f"the inputs are {takes}")
-
-
-def _check_size(stage: StageRecord, samples: Mapping[str, bytes]) -> None:
-    kind = stage.outputs[0]
-    found = len(samples.get(stage.name, b""))
-    if found != kind.bytes:
-        raise UsageError(f"the sample of `{stage.name}` has {found:,} bytes, {kind} takes {kind.bytes:,}")

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from container import errors
-from container.abi import PROGRESS_BYTES, Failure, Profile, split_error_code
+from container.abi import PROGRESS_BYTES, Profile
 from container.errors import ContainerError, LimitError, RuneError, TrapError
+from container.execution import check_outcome, where_it_ended
 from container.wasm import START, sections
 from runtime import protocol
 from runtime.interface import Interface, Result
@@ -79,7 +80,7 @@ class Worker:
         header, parts = self._receive(self._limits.deadline_s, "for an inference")
         outputs = dict(zip(header["ports"], parts, strict=True))
         result = Result(header["code"], outputs, header["elapsed_ns"], header["fuel"])
-        self._check(result)
+        check_outcome(self._manifest, result.code, outputs)
         return result
 
     def operator(self) -> int | None:
@@ -113,34 +114,22 @@ class Worker:
             raise self._error(reply.header)
         return reply
 
-    def _check(self, result: Result) -> None:
-        if result.code != 0:
-            raise TrapError(_failure(self._manifest, result.code))
-        for port in self._manifest.output_types:
-            if port not in result.outputs:
-                raise TrapError(f"the container finished without writing output {port}")
-
     def _late(self, time_s: float, purpose: str) -> LimitError:
-        where = self._where(self.operator()) if self._progress else "the container was ended"
+        where = (
+            where_it_ended(self._operators, self.operator()) if self._progress else "the container was ended"
+        )
         self.close()
         return LimitError(
             f"{where}: it took longer than {time_s:g} s {purpose}",
             hint="if it is meant to take that long, allow a longer deadline",
         )
 
-    def _where(self, number: int | None) -> str:
-        """Where it was; the number comes from the container and may be anything."""
-        if number is None or number >= len(self._operators):
-            return "the container was ended"
-        operator = self._operators[number]
-        return f"the container was ended in stage `{operator.stage}`, operator {number} ({operator.name})"
-
     def _error(self, header: Mapping[str, Any]) -> RuneError:
         """The exception that the worker met."""
         kind: type[RuneError] = getattr(errors, header["error"])
         message = header["message"]
         if header["operator"] is not None:
-            message = f"{self._where(header['operator'])}: {message}"
+            message = f"{where_it_ended(self._operators, header['operator'])}: {message}"
         return kind(message, hint=header["hint"])
 
     def _crashed(self) -> TrapError:
@@ -176,13 +165,6 @@ def _check_traffic(interface: Interface) -> None:
             f"an inference of the container takes and gives {total:,} bytes, "
             f"the limit is {interface.maximum_memory_bytes:,}"
         )
-
-
-def _failure(manifest: Manifest, code: int) -> str:
-    number, failure = split_error_code(code)
-    if not 0 <= number < len(manifest.stages) or failure not in list(Failure):
-        return f"the container returned {code}, which is no error code of its manifest"
-    return f"the stage `{manifest.stages[number].name}` gave up: {Failure(failure).message}"
 
 
 def _spawn() -> tuple[subprocess.Popen[bytes], int]:

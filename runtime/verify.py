@@ -17,6 +17,7 @@ from container import golden
 from container.abi import Profile
 from container.arrays import Array, little_endian
 from container.errors import ContainerError, VerificationError
+from container.execution import Executor
 from container.golden import GoldenVector
 from container.manifest import Manifest, StageKind
 from container.sections import Container
@@ -85,18 +86,44 @@ def verify(
     differences: list[Difference] = []
     for profile in chosen:
         with Application(container, profile=profile, limits=limits) as application:
-            for number, vector in enumerate(vectors):
-                application.reset()  # golden vectors know nothing of each other
-                outputs = application.infer(vector.inputs).outputs
-                differences += compare(container.manifest, profile, number, vector, outputs, bounds)
-    elements = sum(kind.count for kind in container.manifest.output_types.values())
+            differences += _run(application, profile, vectors, bounds)
+    return _report(container.manifest, chosen, len(vectors), differences)
+
+
+def verify_on(
+    container: Container, executor: Executor, *, profile: Profile = Profile.MCU
+) -> VerificationReport:
+    """Run the sealed golden vectors on whatever executes the container, such as a board.
+
+    Raises as `verify` does, and whatever the executor raises.
+    """
+    vectors = sealed_vectors(container)
+    differences = _run(executor, profile, vectors, float_bounds(container.manifest, vectors))
+    return _report(container.manifest, [profile], len(vectors), differences)
+
+
+def _run(
+    executor: Executor, profile: Profile, vectors: Sequence[GoldenVector], bounds: Mapping[int, float]
+) -> list[Difference]:
+    differences: list[Difference] = []
+    for number, vector in enumerate(vectors):
+        executor.reset()  # golden vectors know nothing of each other
+        outputs = executor.infer(vector.inputs).outputs
+        differences += compare(executor.manifest, profile, number, vector, outputs, bounds)
+    return differences
+
+
+def _report(
+    manifest: Manifest, profiles: Sequence[Profile], vectors: int, differences: Sequence[Difference]
+) -> VerificationReport:
+    elements = sum(kind.count for kind in manifest.output_types.values())
     return VerificationReport(
-        tuple(chosen),
-        len(vectors),
-        elements * len(vectors) * len(chosen),
-        container.manifest.golden_engines,
+        tuple(profiles),
+        vectors,
+        elements * vectors * len(profiles),
+        manifest.golden_engines,
         tuple(differences),
-        container.manifest.golden_tolerance,
+        manifest.golden_tolerance,
     )
 
 

@@ -1,0 +1,1 @@
+"""The serial link to a board: ports, framing, and the agent's commands as Python functions."""
