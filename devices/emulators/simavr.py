@@ -1,0 +1,107 @@
+"""Arduino boards with an AVR, in simavr, with their real bootloaders.
+
+A small C program on libsimavr (`simavr_board.c`) is compiled at each start: Debian's `simavr` command
+resets no chip when its port is opened, keeps no flash and is not held to the speed of the crystal, without
+which the time-outs of bootloaders come too early.
+"""
+
+from __future__ import annotations
+
+import select
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from container.errors import LinkError, RuneError
+from devices.board import Board
+from devices.emulators.base import Settings
+from devices.emulators.bootloaders import bootloader, start_address
+from devices.emulators.flash_file import ERASED, FlashFile
+from devices.emulators.pty import Pty
+from devices.emulators.stop import StopRequest
+
+SOURCE = Path(__file__).with_name("simavr_board.c")
+PACKAGES_HINT = "install the Debian packages `libsimavr-dev` and `gcc`"
+_COMPILE_S = 60
+_START_S = 10
+
+
+def create(settings: Settings, pty: Pty) -> SimavrBoard:
+    """A board in simavr, started.  Raises RuneError when a tool is missing."""
+    return SimavrBoard(settings, pty)
+
+
+class SimavrBoard:
+    """The process that emulates the chip; it moves the port's bytes and writes the flash itself."""
+
+    def __init__(self, settings: Settings, pty: Pty) -> None:
+        self._settings = settings
+        self._folder = tempfile.TemporaryDirectory(prefix="rune-simavr-")
+        try:
+            state = settings.state or Path(self._folder.name) / "flash.bin"
+            _prepare_flash(settings, state)
+            program = _compile(Path(self._folder.name))
+            self._process = _start(program, settings.board, state, pty)
+        except BaseException:
+            self._folder.cleanup()
+            raise
+
+    def run(self, stop: StopRequest) -> None:
+        assert self._process.stdout is not None
+        output = self._process.stdout.fileno()
+        try:
+            readable, _, _ = select.select([stop.fileno(), output], [], [])
+            if output in readable:
+                raise LinkError(f"simavr ended the emulation (status {self._process.wait()})")
+        finally:
+            self._process.kill()
+            self._process.wait()
+            self._folder.cleanup()
+
+
+def _prepare_flash(settings: Settings, state: Path) -> None:
+    """Puts what the flash holds at the start into its file, the bootloader where there is none."""
+    board = settings.board
+    content = FlashFile(settings.state, board).load(settings.firmware)
+    start = start_address(board) - board.flash.start
+    if content[start:].strip(ERASED) == b"":
+        content = content[:start] + bootloader(board)
+    FlashFile(state, board).save(content)
+
+
+def _compile(folder: Path) -> Path:
+    """The program in `simavr_board.c`."""
+    program = folder / "simavr_board"
+    if shutil.which("gcc") is None:
+        raise RuneError("the emulation of AVR boards needs gcc, which is not installed", hint=PACKAGES_HINT)
+    command = ["gcc", "-O2", "-std=c17", str(SOURCE), "-lsimavr", "-o", str(program)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_COMPILE_S, check=False)
+    except subprocess.TimeoutExpired:
+        raise RuneError(f"gcc took longer than {_COMPILE_S} s") from None
+    if done.returncode != 0:
+        raise RuneError(f"libsimavr cannot be used:\n{done.stderr.strip()[:1000]}", hint=PACKAGES_HINT)
+    return program
+
+
+def _start(program: Path, board: Board, state: Path, pty: Pty) -> subprocess.Popen[bytes]:
+    """Starts the emulation.  Raises LinkError when it does not say that it is ready."""
+    assert board.emulator is not None
+    terminal = pty.fileno()
+    process = subprocess.Popen(
+        [
+            *(str(program), board.emulator.machine, str(board.cpu.clock_hz), str(state.resolve())),
+            *(str(start_address(board)), str(terminal), str(pty.path)),
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        pass_fds=(terminal,),
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    ready, _, _ = select.select([process.stdout], [], [], _START_S)
+    if not ready or process.stdout.readline() != b"ready\n":
+        process.kill()
+        raise LinkError(f"simavr did not start (status {process.wait()})")
+    return process
