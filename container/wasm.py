@@ -32,8 +32,8 @@ class Section(NamedTuple):
 def custom_section(name: str, payload: bytes) -> bytes:
     """A WebAssembly custom section."""
     encoded = name.encode()
-    contents = _leb128(len(encoded)) + encoded + payload
-    return bytes([CUSTOM]) + _leb128(len(contents)) + contents
+    contents = leb128(len(encoded)) + encoded + payload
+    return bytes([CUSTOM]) + leb128(len(contents)) + contents
 
 
 def sections(module: bytes) -> Iterator[Section]:
@@ -51,7 +51,7 @@ def sections(module: bytes) -> Iterator[Section]:
 
 def _section(module: bytes, start: int) -> Section:
     identifier = module[start]
-    size, position = _read_leb128(module, start + 1, len(module))
+    size, position = read_leb128(module, start + 1, len(module))
     end = position + size
     if end > len(module):
         left = len(module) - position
@@ -65,7 +65,7 @@ def _section(module: bytes, start: int) -> Section:
 
 
 def _read_name(module: bytes, position: int, end: int) -> tuple[str, int]:
-    length, start = _read_leb128(module, position, end)
+    length, start = read_leb128(module, position, end)
     if start + length > end:
         raise ContainerError(f"the name of the section at byte {position} runs over the section's end")
     try:
@@ -74,7 +74,8 @@ def _read_name(module: bytes, position: int, end: int) -> tuple[str, int]:
         raise ContainerError(f"the name of the section at byte {position} is not UTF-8") from None
 
 
-def _leb128(value: int) -> bytes:
+def leb128(value: int) -> bytes:
+    """An unsigned LEB128."""
     encoded = bytearray()
     while value > 0x7F:
         encoded.append(0x80 | value & 0x7F)
@@ -83,7 +84,7 @@ def _leb128(value: int) -> bytes:
     return bytes(encoded)
 
 
-def _read_leb128(data: bytes, position: int, end: int) -> tuple[int, int]:
+def read_leb128(data: bytes, position: int, end: int) -> tuple[int, int]:
     """An unsigned 32-bit integer and the position after it."""
     value = 0
     for number in range(_MAXIMUM_U32_BYTES):

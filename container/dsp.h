@@ -1,0 +1,56 @@
+/* The DSP helpers: what the `mcu` profile calls where a Cortex-M4 has one instruction, each with its exact meaning in
+ * plain C.
+ *
+ * A container exports a helper that it uses under its name here; to every engine it is an ordinary function.  The
+ * translation for boards puts the instruction in its place, by name and type alone: whatever a container exports as
+ * `rune_smlad`, on a board it is SMLAD.  All of them take and return 32-bit words; two signed halfwords lie in a word
+ * as bits 0-15 and 16-31.  (ARMv7-M Architecture Reference Manual, A7.7, for each instruction.)
+ *
+ * Whoever includes this file defines RUNE_DSP_HELPER(name, parameters, body) before. */
+
+/* SXTB16: bytes 0 and 2, sign-extended. */
+RUNE_DSP_HELPER(rune_sxtb16, (uint32_t x), {
+  return ((uint32_t)(int8_t)x & 0xffffu) | (uint32_t)(int8_t)(x >> 16) << 16;
+})
+
+/* SXTB16 with ROR #8: bytes 1 and 3, sign-extended. */
+RUNE_DSP_HELPER(rune_sxtb16_ror8, (uint32_t x), {
+  return ((uint32_t)(int8_t)(x >> 8) & 0xffffu) | (uint32_t)(int8_t)(x >> 24) << 16;
+})
+
+/* SXTAB16: bytes 0 and 2 of `x`, sign-extended, added to the halfwords of `sums`; each sum wraps. */
+RUNE_DSP_HELPER(rune_sxtab16, (uint32_t sums, uint32_t x), {
+  return ((sums + (uint32_t)(int8_t)x) & 0xffffu) | ((sums >> 16) + (uint32_t)(int8_t)(x >> 16)) << 16;
+})
+
+/* SXTAB16 with ROR #8: the same with bytes 1 and 3. */
+RUNE_DSP_HELPER(rune_sxtab16_ror8, (uint32_t sums, uint32_t x), {
+  return ((sums + (uint32_t)(int8_t)(x >> 8)) & 0xffffu) | ((sums >> 16) + (uint32_t)(int8_t)(x >> 24)) << 16;
+})
+
+/* SMUAD: the sum of the products of halfwords; it wraps. */
+RUNE_DSP_HELPER(rune_smuad, (uint32_t a, uint32_t b), {
+  return (uint32_t)((int16_t)a * (int16_t)b) + (uint32_t)((int16_t)(a >> 16) * (int16_t)(b >> 16));
+})
+
+/* SMLAD: the same, added to `sum`. */
+RUNE_DSP_HELPER(rune_smlad, (uint32_t a, uint32_t b, uint32_t sum), {
+  return sum + (uint32_t)((int16_t)a * (int16_t)b) + (uint32_t)((int16_t)(a >> 16) * (int16_t)(b >> 16));
+})
+
+/* SMMULR: the upper word of the signed product, rounded to nearest, ties up. */
+RUNE_DSP_HELPER(rune_smmulr, (uint32_t a, uint32_t b), {
+  return (uint32_t)((uint64_t)((int64_t)(int32_t)a * (int32_t)b + 0x80000000ll) >> 32);
+})
+
+/* SSAT #8: the nearest of -128 to 127. */
+RUNE_DSP_HELPER(rune_ssat8, (uint32_t x), {
+  int32_t value = (int32_t)x;
+  return (uint32_t)(value < -128 ? -128 : value > 127 ? 127 : value);
+})
+
+/* SSAT #16: the nearest of -32768 to 32767. */
+RUNE_DSP_HELPER(rune_ssat16, (uint32_t x), {
+  int32_t value = (int32_t)x;
+  return (uint32_t)(value < -32768 ? -32768 : value > 32767 ? 32767 : value);
+})

@@ -1,0 +1,165 @@
+"""C to machine code of a Cortex-M, by the clang, LLD and compiler-rt that the `ziglang` package brings."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import platformdirs
+
+from container.errors import CompileError, ContainerError, UsageError
+from container.zig import run_zig
+from devices.board import Architecture, Board
+
+TARGETS = {
+    Architecture.CORTEX_M0: ("thumb-freestanding-eabi", "cortex_m0"),
+    Architecture.CORTEX_M0PLUS: ("thumb-freestanding-eabi", "cortex_m0plus"),
+    Architecture.CORTEX_M3: ("thumb-freestanding-eabi", "cortex_m3"),
+    Architecture.CORTEX_M4F: ("thumb-freestanding-eabihf", "cortex_m4+vfp4d16sp"),
+    Architecture.CORTEX_M7F: ("thumb-freestanding-eabihf", "cortex_m7+fp_armv8d16sp"),
+}
+"""What zig calls each core: target and CPU."""
+FLAGS = (
+    "-std=gnu17",
+    "-O2",
+    "-g0",
+    "-w",
+    "-fno-sanitize=all",
+    # The linear memory holds one type after the other in the same bytes.
+    "-fno-strict-aliasing",
+    # A fused multiply-add rounds once where two operations round twice.
+    "-ffp-contract=off",
+    "-fno-math-errno",
+    "-fno-stack-protector",
+    "-fno-unwind-tables",
+    "-fno-ident",
+    # Sections that the linker can drop.
+    "-ffunction-sections",
+    "-fdata-sections",
+)
+_LINKER_SCRIPT = """\
+ENTRY({entry})
+MEMORY {{
+  FLASH (rx) : ORIGIN = {flash:#x}, LENGTH = {flash_bytes:#x}
+  RAM (rw) : ORIGIN = {ram:#x}, LENGTH = {ram_bytes:#x}
+}}
+SECTIONS {{
+  .text : {{ *(.text .text.*) }} > FLASH
+  .rodata : ALIGN(16) {{ KEEP(*(.rodata.{ports})) *(.rodata .rodata.*) }} > FLASH
+  .data : {{ *(.data .data.*) }} > RAM
+  .bss (NOLOAD) : ALIGN(16) {{ *(.bss .bss.* COMMON) }} > RAM
+  {limit} = {limit_address:#x};
+  /DISCARD/ : {{ *(.ARM.exidx* .ARM.extab* .comment .note*) }}
+}}
+"""
+_LARGEST = 1 << 28
+
+
+def target(board: Board) -> tuple[str, str]:
+    """zig's target and CPU of a board.  Raises UsageError for one that zig does not compile for."""
+    found = TARGETS.get(board.cpu.architecture)
+    if found is None:
+        raise UsageError(f"{board.name} has an {board.cpu.architecture} core: avr-gcc builds for it")
+    return found
+
+
+def compile_object(board: Board, source: str, constants: bytes) -> bytes:
+    """The object of one unit.
+
+    Raises ContainerError: the C was made from the container, so that one that does not compile was crafted.
+    """
+    triple, cpu = target(board)
+    with tempfile.TemporaryDirectory(prefix="rune-") as folder:
+        work = Path(folder)
+        (work / "unit.c").write_text(source, encoding="utf-8")
+        (work / "constants.bin").write_bytes(constants)
+        try:
+            run_zig(
+                work,
+                "cc",
+                "-target",
+                triple,
+                f"-mcpu={cpu}",
+                *FLAGS,
+                "--embed-dir=.",
+                "-c",
+                "unit.c",
+                "-o",
+                "unit.o",
+            )
+        except CompileError as error:
+            raise ContainerError(
+                f"the container's code cannot be compiled for {board.name}\n{error.message}"
+            ) from None
+        return (work / "unit.o").read_bytes()
+
+
+def link(
+    board: Board, unit: bytes, flash: int, ram: int, stack_limit: int, names: tuple[str, str, str]
+) -> bytes:
+    """The ELF file with its code at `flash` and its memory at `ram`; whether it fits is not looked at.
+
+    `names` are the entry, the table of ports and the symbol that gets `stack_limit`.
+    """
+    entry, ports, limit = names
+    script = _LINKER_SCRIPT.format(
+        entry=entry,
+        ports=ports,
+        limit=limit,
+        flash=flash,
+        ram=ram,
+        limit_address=stack_limit,
+        flash_bytes=min(_LARGEST, (1 << 32) - flash),
+        ram_bytes=min(_LARGEST, (1 << 32) - ram),
+    )
+    with tempfile.TemporaryDirectory(prefix="rune-") as folder:
+        work = Path(folder)
+        (work / "unit.o").write_bytes(unit)
+        (work / "image.ld").write_text(script)
+        library = str(compiler_rt(board))
+        run_zig(
+            work,
+            "ld.lld",
+            "-T",
+            "image.ld",
+            "--gc-sections",
+            f"--undefined={ports}",
+            "unit.o",
+            library,
+            "-o",
+            "image.elf",
+        )
+        return (work / "image.elf").read_bytes()
+
+
+def compiler_rt(board: Board) -> Path:
+    """The archive with what the core has no instructions for: divisions, floats."""
+    triple, cpu = target(board)
+
+    def build(folder: Path, output: str) -> None:
+        (folder / "empty.zig").write_text("")
+        options = ["-target", triple, f"-mcpu={cpu}", "-O", "ReleaseSmall", "-fcompiler-rt", "-fstrip"]
+        run_zig(folder, "build-lib", *options, "empty.zig", f"-femit-bin={output}")
+
+    return cached(f"compiler_rt-{triple}-{cpu}.a", build)
+
+
+def cached(name: str, build: Callable[[Path, str], None]) -> Path:
+    """A file of the cache, built beside and renamed when it is missing."""
+    folder = cache_folder() / f"zig-{importlib.metadata.version('ziglang')}"
+    path = folder / name
+    if path.exists():
+        return path
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as work:
+        build(Path(work), name)
+        (Path(work) / name).replace(path)
+    return path
+
+
+def cache_folder() -> Path:
+    """Where compiled pieces are kept."""
+    return Path(os.environ.get("RUNE_CACHE_DIR") or platformdirs.user_cache_dir("rune"))

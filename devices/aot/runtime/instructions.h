@@ -1,0 +1,33 @@
+/* The DSP helpers of container/dsp.h as instructions, on cores that have them. */
+#ifndef RUNE_INSTRUCTIONS_H
+#define RUNE_INSTRUCTIONS_H
+
+#if defined(__ARM_FEATURE_DSP)
+
+#define RUNE_INSTRUCTION(text, inputs)                        \
+  {                                                           \
+    uint32_t result;                                          \
+    __asm__(text : "=r"(result) : RUNE_INPUTS inputs);        \
+    return result;                                            \
+  }
+#define RUNE_INPUTS(...) __VA_ARGS__
+
+RUNE_INLINE uint32_t rune_sxtb16(uint32_t x) RUNE_INSTRUCTION("sxtb16 %0, %1", ("r"(x)))
+RUNE_INLINE uint32_t rune_sxtb16_ror8(uint32_t x) RUNE_INSTRUCTION("sxtb16 %0, %1, ror #8", ("r"(x)))
+RUNE_INLINE uint32_t rune_sxtab16(uint32_t sums, uint32_t x)
+    RUNE_INSTRUCTION("sxtab16 %0, %1, %2", ("r"(sums), "r"(x)))
+RUNE_INLINE uint32_t rune_sxtab16_ror8(uint32_t sums, uint32_t x)
+    RUNE_INSTRUCTION("sxtab16 %0, %1, %2, ror #8", ("r"(sums), "r"(x)))
+RUNE_INLINE uint32_t rune_smuad(uint32_t a, uint32_t b) RUNE_INSTRUCTION("smuad %0, %1, %2", ("r"(a), "r"(b)))
+RUNE_INLINE uint32_t rune_smlad(uint32_t a, uint32_t b, uint32_t sum)
+    RUNE_INSTRUCTION("smlad %0, %1, %2, %3", ("r"(a), "r"(b), "r"(sum)))
+RUNE_INLINE uint32_t rune_smmulr(uint32_t a, uint32_t b) RUNE_INSTRUCTION("smmulr %0, %1, %2", ("r"(a), "r"(b)))
+RUNE_INLINE uint32_t rune_ssat8(uint32_t x) RUNE_INSTRUCTION("ssat %0, #8, %1", ("r"(x)))
+RUNE_INLINE uint32_t rune_ssat16(uint32_t x) RUNE_INSTRUCTION("ssat %0, #16, %1", ("r"(x)))
+
+#else
+#define RUNE_DSP_HELPER(name, parameters, body) RUNE_INLINE uint32_t name parameters body
+#include "dsp.h"
+#endif
+
+#endif
