@@ -29,9 +29,11 @@ from devices.link.session import RefusedError, Session
 ATTEMPTS = 3
 """How often an inference is begun that the board forgot."""
 ROUND_TRIP_S = 4.0
-"""For an answer besides the time of the inference."""
+"""Besides the time of the inference."""
 UNKNOWN_COMMAND = 8
 """MCUmgr's error: an AVR board has no control command, nor a deadline to set."""
+_WITHOUT_INFERENCE = (Phase.IDLE, Phase.LOOPS, Phase.EMPTY)
+_LARGEST = 0xFFFF_FFFF
 
 Symbols = Callable[[int], str | None]
 """The WebAssembly function at a program counter, where known."""
@@ -94,8 +96,11 @@ class BoardApplication:
         self._symbols = symbols
         self._number = secrets.randbits(30)
         self._fresh = True
+        self._runs = 0
+        self._patience_s: float | None = None
+        """For an answer; a board without an agent gives none while it computes."""
         check_container(agent.facts(session), container)
-        _set_deadline(session, deadline_s)
+        self._set_deadline()
 
     @property
     def manifest(self) -> Manifest:
@@ -137,11 +142,10 @@ class BoardApplication:
 
     def _infer(self, by_port: Mapping[int, bytes]) -> BoardResult:
         self._number = (self._number + 1) % (1 << 32)
-        outputs: dict[int, bytes] = {}
-        state = agent.begin(self._session, self._number, reset=self._fresh, patience_s=self._patience_s)
+        outputs = {port: b"" for port, kind in self.manifest.output_types.items() if kind.bytes == 0}
+        state = self._begin()
         # Each capability is read and each output written at most once.
         for _ in range(len(by_port) + len(self.manifest.output_types) + 1):
-            self._check_known(state)
             if state.st is Phase.WAITS_FOR_SAMPLE:
                 state = self._feed(state, by_port)
             elif state.st is Phase.WAITS_FOR_TAKE:
@@ -150,84 +154,107 @@ class BoardApplication:
                 return self._finished(state, outputs)
         raise TrapError("the container reads a capability, or writes an output, twice in one inference")
 
-    @property
-    def _patience_s(self) -> float:
-        return self._deadline_s + ROUND_TRIP_S
+    def _begin(self) -> State:
+        return self._settled(
+            lambda: agent.begin(self._session, self._number, reset=self._fresh, patience_s=self._patience_s)
+        )
 
     def _feed(self, state: State, by_port: Mapping[int, bytes]) -> State:
         """Give the whole sample; returns the state after it."""
         sample = by_port.get(state.port)
         if sample is None or state.len != len(sample):
-            raise TrapError(
-                f"the container reads {state.len:,} bytes of source {state.port}, which it has not"
-            )
-        call, room = state.call, self._room()
+            raise TrapError(f"it reads {state.len:,} bytes of source {state.port}: its manifest knows none")
+        call, offset = state.call, -1
         while state.st is Phase.WAITS_FOR_SAMPLE and state.call == call:
-            before = self._offset(state)
-            data = sample[before : before + room]
-            state = agent.feed(self._session, self._number, before, data, patience_s=self._patience_s)
-            self._check_advance(state, Phase.WAITS_FOR_SAMPLE, call, before)
+            if not offset < state.off < len(sample):
+                raise LinkError(f"the board wants byte {state.off:,} of a sample after byte {offset:,}")
+            offset = state.off
+            state = self._fed(state, offset, sample[offset : offset + self._room])
         return state
+
+    def _fed(self, state: State, offset: int, data: bytes) -> State:
+        return self._settled(
+            lambda: agent.feed(self._session, state, offset, data, patience_s=self._patience_s)
+        )
 
     def _take(self, state: State) -> tuple[bytes, State]:
         """The whole value, and the state after it was taken."""
         kind = self.manifest.output_types.get(state.port)
         if kind is None or state.len != kind.bytes:
-            raise TrapError(
-                f"the container writes {state.len:,} bytes to output {state.port}, which it has not"
-            )
-        call, length, value = state.call, state.len, b""
-        while state.st is Phase.WAITS_FOR_TAKE and state.call == call:
-            before = len(value)
-            state = agent.take(self._session, self._number, before, patience_s=self._patience_s)
-            if before == length:
-                self._check_advance(state, Phase.WAITS_FOR_TAKE, call, length)
-                return value, state
-            self._check_known(state)
-            if state.st is Phase.WAITS_FOR_TAKE and state.call == call:
-                value += state.data[: length - before]
-                if len(value) == before:
-                    raise LinkError(f"the board gives nothing of output {state.port} from byte {before:,} on")
-        raise LinkError("the board went on before its output was taken")
+            raise TrapError(f"it writes {state.len:,} bytes to output {state.port}: its manifest knows none")
+        value = b""
+        while len(value) < state.len:
+            answer = self._taken(state, len(value))
+            if answer.st is not Phase.WAITS_FOR_TAKE or answer.call != state.call or not answer.data:
+                raise LinkError(f"the board does not give output {state.port} from byte {len(value):,} on")
+            value += answer.data[: state.len - len(value)]
+        after = self._taken(state, len(value))
+        if after.st is Phase.WAITS_FOR_TAKE and after.call == state.call:
+            raise LinkError(f"the board does not go on after its output {state.port} was taken")
+        return value, after
 
-    def _check_advance(self, state: State, phase: Phase, call: int, before: int) -> None:
-        self._check_known(state)
-        if state.st is phase and state.call == call and self._offset(state) <= before:
-            raise LinkError(f"the board stays at byte {before:,} of port {state.port}")
+    def _taken(self, state: State, offset: int) -> State:
+        return self._settled(lambda: agent.take(self._session, state, offset, patience_s=self._patience_s))
 
-    def _offset(self, state: State) -> int:
-        if state.off > state.len:
-            raise LinkError(f"the board is at byte {state.off:,} of {state.len:,}")
-        return state.off
-
-    def _check_known(self, state: State) -> None:
-        """Raises when the state is not that of the inference that was begun last."""
-        if state.st in (Phase.IDLE, Phase.LOOPS, Phase.EMPTY) or state.n != self._number:
+    def _settled(self, ask: Callable[[], State]) -> State:
+        """The state once the board does not compute any more.  Raises TrapError where it failed."""
+        clock = self._session.clock
+        end = clock.now() + self._deadline_s + ROUND_TRIP_S
+        while (state := ask()).st is Phase.COMPUTES and state.n == self._number:
+            if clock.now() >= end:
+                raise LimitError(f"the board computes longer than the {self._deadline_s:g} s it may take")
+        if state.st in _WITHOUT_INFERENCE or state.n != self._number:
             raise _ForgottenError
         if state.st is Phase.FAILED:
             raise trap(self.manifest, state, self._symbols)
+        return state
 
     def _check_memory(self) -> None:
-        """After the board forgot an inference: what the container remembers of earlier ones is lost too."""
+        """After the board forgot an inference: what the container remembered of earlier ones is lost too."""
         check_container(agent.facts(self._session), self.container)
-        _set_deadline(self._session, self._deadline_s)
-        plan = self.manifest.plans[Profile.MCU]
-        if plan.state and not self._fresh:
-            raise LinkError(
-                "the board was reset, and the container forgot what it has to remember between inferences",
-                hint="run the command again",
-            )
+        self._set_deadline()
+        if self._remembers and not self._fresh:
+            raise self._forgot()
 
     def _finished(self, state: State, outputs: dict[int, bytes]) -> BoardResult:
+        if self._remembers:
+            self._check_history()
         self._fresh = False
         check_outcome(self.manifest, state.code, outputs)
         hz = self._session.facts.hz
         return BoardResult(state.code, outputs, state.cycles * 1_000_000_000 // hz if hz else 0, state.cycles)
 
+    @property
+    def _remembers(self) -> bool:
+        """Whether what one inference leaves behind matters to the next."""
+        return self.manifest.plans[Profile.MCU].state > 0
+
+    def _check_history(self) -> None:
+        """A board that was reset since the inference before has counted anew."""
+        before, self._runs = self._runs, agent.statistics(self._session).runs
+        if not self._fresh and self._runs != before + 1:
+            raise self._forgot()
+
+    def _forgot(self) -> LinkError:
+        self._fresh = True
+        return LinkError(
+            "the board was reset, and the container forgot what it has to remember between inferences",
+            hint="run the command again",
+        )
+
+    @property
     def _room(self) -> int:
-        largest = 0xFFFF_FFFF
-        empty = FeedWrite(n=largest, off=largest, data=b"")
+        """Bytes of a sample that fit into a packet."""
+        empty = FeedWrite(n=_LARGEST, call=_LARGEST, off=_LARGEST, data=b"")
         return agent.room(self._session, len(empty.BYTES) + 2)
+
+    def _set_deadline(self) -> None:
+        try:
+            agent.control(self._session, run=False, deadline_ms=max(1, round(self._deadline_s * 1000)))
+        except RefusedError as error:
+            if error.code != UNKNOWN_COMMAND:
+                raise
+            self._patience_s = self._deadline_s + ROUND_TRIP_S
 
 
 def check_container(facts: Facts, container: Container) -> None:
@@ -255,11 +282,3 @@ def trap(manifest: Manifest | None, fault: Fault, symbols: Symbols = lambda pc: 
     kind = LimitError if fault.cause == CAUSE_DEADLINE else TrapError
     hint = "allow a longer deadline with --deadline" if kind is LimitError else None
     return kind(f"{where}{at} on the board (pc {fault.pc:#010x}): {words}", hint=hint)
-
-
-def _set_deadline(session: Session, deadline_s: float) -> None:
-    try:
-        agent.control(session, run=False, deadline_ms=max(1, round(deadline_s * 1000)))
-    except RefusedError as error:
-        if error.code != UNKNOWN_COMMAND:
-            raise

@@ -13,15 +13,18 @@ from dataclasses import dataclass
 from smp.image_management import ImageState
 
 from container.errors import LinkError
-from container.manifest import StageKind
 from container.sections import Container
 from devices.board import Board
 from devices.execution import trap
 from devices.image import BoardImage
 from devices.link import agent
-from devices.link.messages import Facts, Phase
+from devices.link.messages import Facts, Phase, State, Statistics
 from devices.link.session import Session
 from devices.link.upload import Report, Transfer, upload
+
+FIRST_INFERENCE_S = 12.0
+"""For a container that runs by itself: longer than it may take (docs/device-protocol.md, control)."""
+POLL_S = 0.05
 
 Translate = Callable[[int], BoardImage]
 """The container's image for a slot.  Raises BudgetError, CompileError, RuneError."""
@@ -71,8 +74,7 @@ def flash(
         transfer = upload(session, data, report)
         _check_arrived(session, slot, digest)
     tell("start")
-    _start(container, session, digest)
-    looping = _loop(container, session)
+    looping = _start(container, session, digest)
     return Flashed(
         board.name, session.facts.serial, slot, len(data), digest.hex(), container.digest, transfer, looping
     )
@@ -135,23 +137,38 @@ def _check_arrived(session: Session, slot: int, digest: bytes) -> None:
         raise LinkError(f"slot {slot} of the board holds {what}, expected {digest.hex()}")
 
 
-def _start(container: Container, session: Session, digest: bytes) -> None:
-    """Try the image and confirm it.  Raises LinkError, TrapError."""
-    faults = agent.statistics(session).faults
-    if not _has(session, digest, active=True):
+def _start(container: Container, session: Session, digest: bytes) -> bool:
+    """Try the image and confirm it; returns whether it runs by itself.  Raises LinkError, TrapError."""
+    before = agent.statistics(session)
+    if not _has(session, digest, active=True, confirmed=True):
         agent.try_next(session, digest)
-        state = agent.control(session, start=True)
-        if state.st is Phase.FAILED:
-            raise trap(container.manifest, state)
-    statistics = agent.statistics(session)
-    if statistics.faults > faults and statistics.fault is not None:
-        raise trap(container.manifest, statistics.fault)
+    agent.control(session, start=True)
+    state = _first_inference(session, before)
+    after = agent.statistics(session)
+    if after.faults > before.faults and after.fault is not None:
+        raise trap(container.manifest, after.fault)
+    if state.st is Phase.FAILED:
+        raise trap(container.manifest, state)
     _check_active(session, digest)
     agent.confirm(session, digest)
     if not _has(session, digest, active=True, confirmed=True):
         raise LinkError("the board did not keep the container: it is not both active and confirmed")
     if agent.facts(session).container != bytes.fromhex(container.digest):
         raise LinkError("the board says that its image was made from another container")
+    return state.st is Phase.LOOPS
+
+
+def _first_inference(session: Session, before: Statistics) -> State:
+    """Wait until the container is set up and, where it runs by itself, has run once."""
+    end = session.clock.now() + FIRST_INFERENCE_S
+    while session.clock.now() < end:
+        state = agent.control(session)
+        statistics = agent.statistics(session)
+        ran = statistics.runs > before.runs or statistics.faults > before.faults
+        if state.st is not Phase.COMPUTES and (state.st is not Phase.LOOPS or ran):
+            return state
+        session.clock.sleep(POLL_S)
+    return agent.control(session)
 
 
 def _check_active(session: Session, digest: bytes) -> None:
@@ -167,11 +184,3 @@ def _has(session: Session, digest: bytes, *, active: bool = False, confirmed: bo
         state.hash == digest and (state.active or not active) and (state.confirmed or not confirmed)
         for state in agent.images(session)
     )
-
-
-def _loop(container: Container, session: Session) -> bool:
-    """Let the board run it by itself where it has all the sensors."""
-    sensors = [stage.target.lower() for stage in container.manifest.of_kind(StageKind.CAPABILITY)]
-    if not sensors or not set(sensors) <= set(session.facts.caps):
-        return False
-    return agent.control(session, run=True).st is Phase.LOOPS

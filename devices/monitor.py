@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from container.errors import LinkError, PortError
+from container.errors import ContainerError, LinkError, PortError
 from container.manifest import Manifest
 from devices.execution import trap
 from devices.link import agent
-from devices.link.messages import Fault, Output
+from devices.link.messages import Fault, Output, Phase
 from devices.link.session import Clock, RefusedError, Session
 
 LEASE_S = 10
@@ -141,8 +141,6 @@ class Monitor:
                 with session:
                     yield from self._listen(session)
                 return
-            except RefusedError:
-                raise
             except LinkError as error:
                 self.losses.links += 1
                 self._tell(f"{error.message}; waiting for the board")
@@ -164,7 +162,7 @@ class Monitor:
         renew_at = self._clock.now()
         while self._left() > 0:
             if self._clock.now() >= renew_at:
-                agent.control(session, notify_s=LEASE_S)
+                self._renew(session)
                 renew_at = self._clock.now() + RENEW_S
             wait_s = min(IDLE_S, renew_at - self._clock.now(), self._left())
             outputs = session.outputs(self._clock.now() + wait_s)
@@ -173,6 +171,24 @@ class Monitor:
             if not outputs and wait_s >= IDLE_S:
                 yield from assembler.flush()
             self.losses.inferences, assembler.lost = self.losses.inferences + assembler.lost, 0
+
+    def _renew(self, session: Session) -> None:
+        """Ask for outputs, and for the loop where it does not run."""
+        try:
+            state = agent.control(session, notify_s=LEASE_S)
+            if state.st is Phase.FAILED:
+                raise trap(self.manifest, state)
+            if state.st is not Phase.LOOPS:
+                agent.control(session, run=True)
+        except RefusedError:
+            board = session.facts.board
+            if session.facts.container is None:
+                cure = f"put one there: `rune flash APP.rune --board {board}`"
+                raise ContainerError(f"no container is active on the board `{board}`", hint=cure) from None
+            raise ContainerError(
+                f"the container on the board `{board}` does not run by itself: its sensors are the host's",
+                hint="feed it from here: `rune run APP.rune --port PORT`",
+            ) from None
 
     def _heard(self, assembler: Assembler, output: Output) -> Iterator[Inference]:
         if output.cause is None:

@@ -29,8 +29,6 @@ from devices.link.session import Session
 ERASE_S = 40.0
 """A whole slot: 112 pages of 85 ms on an nRF52840, 3 sectors of 4 s on an STM32F4 (their data sheets'
 maxima)."""
-START_S = 15.0
-"""For checking and setting up a container."""
 
 
 def facts(session: Session) -> Facts:
@@ -66,24 +64,25 @@ def control(
     notify_s: int | None = None,
     deadline_ms: int | None = None,
 ) -> State:
-    """Start or stop the container, or its loop; None leaves a thing as it is."""
+    """Start or stop the container, or its loop; None leaves a thing as it is, and all of them only ask."""
     request = ControlWrite(run=run, start=start, notify=notify_s, deadline=deadline_ms)
-    return session.request(request, State, patience_s=START_S)
+    return session.request(request, State)
 
 
-def begin(session: Session, number: int, *, reset: bool, patience_s: float) -> State:
+def begin(session: Session, number: int, *, reset: bool, patience_s: float | None = None) -> State:
     """Begin an inference."""
     return session.request(RunWrite(n=number, reset=reset or None), State, patience_s=patience_s)
 
 
-def feed(session: Session, number: int, offset: int, data: bytes, *, patience_s: float) -> State:
-    """The next bytes of the sample that the inference waits for."""
-    return session.request(FeedWrite(n=number, off=offset, data=data), State, patience_s=patience_s)
+def feed(session: Session, at: State, offset: int, data: bytes, *, patience_s: float | None = None) -> State:
+    """The next bytes of the sample that the inference waits for in a state."""
+    request = FeedWrite(n=at.n, call=at.call, off=offset, data=data)
+    return session.request(request, State, patience_s=patience_s)
 
 
-def take(session: Session, number: int, offset: int, *, patience_s: float) -> State:
-    """Bytes from `offset` on of the value that the inference wrote; at its end, take it."""
-    return session.request(TakeWrite(n=number, off=offset), State, patience_s=patience_s)
+def take(session: Session, at: State, offset: int, *, patience_s: float | None = None) -> State:
+    """Bytes from `offset` on of the value that the inference wrote in a state; at its end, take it."""
+    return session.request(TakeWrite(n=at.n, call=at.call, off=offset), State, patience_s=patience_s)
 
 
 def statistics(session: Session) -> Statistics:

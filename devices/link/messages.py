@@ -77,6 +77,7 @@ class Phase(IntEnum):
     FAILED = 4
     LOOPS = 5
     EMPTY = 6
+    COMPUTES = 7
 
 
 class _FactsFields(BaseModel):
@@ -165,6 +166,7 @@ class FeedWrite(message.WriteRequest):
     _COMMAND_ID: ClassVar[Any] = Command.FEED
 
     n: int
+    call: int
     off: int
     data: bytes
 
@@ -176,6 +178,7 @@ class TakeWrite(message.WriteRequest):
     _COMMAND_ID: ClassVar[Any] = Command.TAKE
 
     n: int
+    call: int
     off: int
 
 

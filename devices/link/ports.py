@@ -104,16 +104,21 @@ def choose(
     raise _unclear(board, fitting, ports)
 
 
-def opener(port: Port, baud: int, lister: Lister = list_ports) -> Callable[[], ByteStream]:
+def opener(
+    port: Port,
+    baud: int,
+    lister: Lister = list_ports,
+    open_stream: Callable[[str, int], ByteStream] = SerialStream,
+) -> Callable[[], ByteStream]:
     """Opens a port now, and later the port that has its serial number then."""
 
     def open_again() -> ByteStream:
         if port.serial_number is None:
-            return SerialStream(port.device, baud)
+            return open_stream(port.device, baud)
         same = [other for other in lister() if other.serial_number == port.serial_number]
         if not same:
             raise PortError(f"{port.device}: the port with serial number {port.serial_number} is gone")
-        return SerialStream(_best(same, port).device, baud)
+        return open_stream(_best(same, port).device, baud)
 
     return open_again
 

@@ -27,8 +27,10 @@ def compute(samples: Mapping[int, bytes]) -> dict[int, bytes]:
     return {LARGE_PORT: (doubled * 100)[: LARGE.bytes], SMALL_PORT: doubled[: SMALL.bytes]}
 
 
-def container(name: str = "doubler", *, target: str = "RAW", wrong: bool = False) -> Container:
-    """`wrong` seals golden vectors that are not met."""
+def container(
+    name: str = "doubler", *, target: str = "RAW", wrong: bool = False, state_bytes: int = 0
+) -> Container:
+    """`wrong` seals golden vectors that are not met; with `state_bytes` it remembers earlier inferences."""
     stages = (
         StageRecord("numbers", StageKind.CAPABILITY, target, outputs=(INPUT,), port=SOURCE),
         StageRecord(
@@ -41,7 +43,7 @@ def container(name: str = "doubler", *, target: str = "RAW", wrong: bool = False
         ),
     )
     operators = (OperatorRecord("double", "numbers", 0, 8), OperatorRecord("write", "serial", 0, 8))
-    plan = MemoryPlan(1024, 16, 64, 64, 0, operators)
+    plan = MemoryPlan(1024, 16, 64, 64, 0, operators, state_bytes)
     about = Manifest(
         ABI_VERSION, name, stages, (), {Profile.MCU: plan}, {"rune": "0"}, golden_engines=("by hand",)
     )

@@ -65,10 +65,10 @@ class FakeBoard:
         name: str = "nrf52840",
         serial: str = "F00D",
         buffer: int = 512,
-        caps: tuple[str, ...] = (),
+        own_sensors: bool = False,
     ) -> None:
         self.sources, self.compute = dict(sources), compute
-        self.name, self.serial, self.buffer, self.caps = name, serial, buffer, caps
+        self.name, self.serial, self.buffer, self.own_sensors = name, serial, buffer, own_sensors
         self.slots = [Slot(), Slot()]
         self.active: int | None = None
         self.inference: Inference | None = None
@@ -127,6 +127,7 @@ class FakeBoard:
         """RAM is lost; flash, with what is there of an upload, stays."""
         self.resets += 1
         self.inference, self.uploading, self.looping, self.notify = None, None, False, 0
+        self.runs = self.faults = 0
         self._start()
 
     def _reset(self) -> dict[str, Any]:
@@ -143,6 +144,12 @@ class FakeBoard:
         if self.next_fault and self.active is not None:
             self._failed()
             self.active = confirmed
+        self.looping = self.can_loop
+        self.runs += self.looping
+
+    @property
+    def can_loop(self) -> bool:
+        return self.active is not None and self.own_sensors
 
     def _states(self, operation: OP, request: dict[str, Any]) -> dict[str, Any]:
         if operation is OP.WRITE:
@@ -221,15 +228,16 @@ class FakeBoard:
             "slots": [[0x10000, 0x70000], [0x80000, 0x70000]],
             "hz": 64_000_000,
             "buf": self.buffer,
-            "caps": list(self.caps),
+            "caps": ["rand"],
             **held,
         }
 
     def _control(self, request: dict[str, Any]) -> dict[str, Any]:
         if request.get("start"):
             self._start()
-        if "run" in request:
-            self.looping = bool(request["run"]) and self.active is not None
+        if request.get("run") and not self.can_loop:
+            raise Refusal(UNSUPPORTED)
+        self.looping = request.get("run", self.looping)
         self.notify = request.get("notify", self.notify)
         return self._status()
 
@@ -263,7 +271,7 @@ class FakeBoard:
 
     def _feed(self, request: dict[str, Any]) -> dict[str, Any]:
         now = self.inference
-        waiting = now is not None and now.number == request["n"] and now.values is None and not now.fault
+        waiting = self._is_here(request) and now is not None and now.values is None and not now.fault
         if now is not None and waiting and request["off"] == len(now.part):
             port = next(port for port in self.sources if port not in now.samples)
             now.part += request["data"][: self.sources[port] - len(now.part)]
@@ -272,9 +280,13 @@ class FakeBoard:
                 self._advance()
         return self._status()
 
+    def _is_here(self, request: dict[str, Any]) -> bool:
+        now = self.inference
+        return now is not None and (now.number, now.call) == (request["n"], request["call"])
+
     def _take(self, request: dict[str, Any]) -> dict[str, Any]:
         now = self.inference
-        if now is None or now.number != request["n"] or not now.values:
+        if now is None or not self._is_here(request) or not now.values:
             return self._status()
         value = now.values[0][1]
         if request["off"] == len(value):

@@ -104,6 +104,28 @@ def test_an_inference_that_a_reset_interrupts_is_begun_anew() -> None:
     assert app.infer({"numbers": SAMPLE}).outputs == applications.compute({applications.SOURCE: SAMPLE})
 
 
+@pytest.mark.parametrize("when", ["before", "within"])
+def test_a_reset_is_told_where_the_container_had_to_remember(when: str) -> None:
+    remembering = applications.container(state_bytes=4)
+    board = applications.holding(remembering)
+    app = application(board, remembering)
+    app.infer({"numbers": SAMPLE})
+    app.infer({"numbers": SAMPLE})
+    feed = board._feed
+
+    def interrupted(request: dict[str, object]) -> dict[str, object]:
+        board._feed = feed  # type: ignore[method-assign]
+        board.power_cycle()
+        return feed(request)
+
+    if when == "before":
+        board.power_cycle()
+    else:
+        board._feed = interrupted  # type: ignore[method-assign]
+    with pytest.raises(LinkError, match="forgot what it has to remember"):
+        app.infer({"numbers": SAMPLE})
+
+
 def test_a_board_that_resets_every_time_is_given_up() -> None:
     board = applications.holding(APP)
     app = application(board)

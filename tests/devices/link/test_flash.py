@@ -165,7 +165,7 @@ def test_offsets_that_make_no_sense_end_the_upload(offset: int) -> None:
 
 def test_a_container_whose_sensors_are_all_the_boards_runs_by_itself() -> None:
     app = applications.container(target="RAND")
-    board = applications.board(caps=("rand", "adc"))
+    board = applications.board(own_sensors=True)
     assert flashed(board, app).looping
     assert board.looping
 
