@@ -17,6 +17,7 @@ from container.manifest import OperatorRecord, StageKind, StageRecord
 
 KERNEL_HEADERS = (
     "runtime.h",
+    "dsp.h",
     "math.h",
     "fixed_point.h",
     "inner_product.h",

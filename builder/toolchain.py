@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from builder.blocks.base import CSource
 from builder.emit import PROGRESS_SYMBOL
 from builder.mathlib import TARGET, math_objects
 from container.abi import Profile
+from container.dsp import HEADER, helpers
 from container.errors import CompileError
 from container.zig import run_zig
 
@@ -28,6 +30,7 @@ COMMON_FLAGS = (
     "-mbulk-memory",
     "-fno-ident",
 )
+WARNINGS_OFF = ("-w",)
 BLOCK_FLAGS = (
     "-fno-color-diagnostics",
     # What a block does not declare `static` could clash with another block's.
@@ -63,14 +66,17 @@ def compile_unit(source: str, profile: Profile, blocks: Sequence[CSource] = ()) 
     with tempfile.TemporaryDirectory(prefix="rune-") as folder:
         work = Path(folder)
         (work / "unit.c").write_text(source, encoding="utf-8")
-        _compile(work, "unit", profile, ["-w"])
+        _compile(work, "unit", profile, WARNINGS_OFF)
         for number, block in enumerate(blocks):
             _compile_block(work, f"block_{number}", block, profile)
         objects = ["unit.o", *(f"block_{number}.o" for number in range(len(blocks)))]
+        used = _used_helpers(work, objects)
+        objects += _helper_objects(work, profile) if used else []
         objects += math_objects("\n".join([source, *(block.text for block in blocks)]))
         # Linked once with room for everything, to see how much stack its functions take, and then for good.
-        stack = _stack_bytes(_link(work, objects, profile, 1 << 20)[0])
-        wasm, memory_map = _link(work, objects, profile, stack)
+        exports = [f"--export={name}" for name in used]
+        stack = _stack_bytes(_link(work, objects, profile, 1 << 20, exports)[0])
+        wasm, memory_map = _link(work, objects, profile, stack, exports)
         return Module(
             wasm=wasm,
             linear_memory=_memory_pages(wasm) * PAGE_BYTES[profile],
@@ -80,8 +86,21 @@ def compile_unit(source: str, profile: Profile, blocks: Sequence[CSource] = ()) 
         )
 
 
+def _used_helpers(work: Path, objects: Sequence[str]) -> list[str]:
+    """The DSP helpers that objects import: what is left of the calls when the compiler is done."""
+    data = b"".join((work / name).read_bytes() for name in objects)
+    return [name for name in helpers() if b"\x03env" + bytes([len(name)]) + name.encode() in data]
+
+
+def _helper_objects(work: Path, profile: Profile) -> list[str]:
+    """Compiled apart, so that calls stay calls; the linker drops the helpers that are not exported."""
+    shutil.copyfile(KERNELS / "dsp.c", work / "dsp.c")
+    _compile(work, "dsp", profile, [*WARNINGS_OFF, "-ffunction-sections"])
+    return ["dsp.o"]
+
+
 def _compile(work: Path, name: str, profile: Profile, flags: Sequence[str]) -> None:
-    flags = [*COMMON_FLAGS, *PROFILE_FLAGS[profile], *flags, "-I", str(KERNELS)]
+    flags = [*COMMON_FLAGS, *PROFILE_FLAGS[profile], *flags, "-I", str(KERNELS), "-I", str(HEADER.parent)]
     run_zig(work, "cc", "-target", TARGET, *flags, "-c", f"{name}.c", "-o", f"{name}.o")
 
 
@@ -95,7 +114,9 @@ def _compile_block(work: Path, name: str, block: CSource, profile: Profile) -> N
         ) from error
 
 
-def _link(work: Path, objects: Sequence[str], profile: Profile, stack: int) -> tuple[bytes, str]:
+def _link(
+    work: Path, objects: Sequence[str], profile: Profile, stack: int, exports: Sequence[str]
+) -> tuple[bytes, str]:
     layout = ["--no-stack-first", "--global-base=16"] if profile is Profile.MCU else []
     run_zig(
         work,
@@ -108,6 +129,7 @@ def _link(work: Path, objects: Sequence[str], profile: Profile, stack: int) -> t
         "--gc-sections",
         "--no-growable-memory",
         "--strip-all",
+        *exports,
         *layout,
         "-Map=map.txt",
         "-o",

@@ -1,4 +1,4 @@
-"""The DSP helpers of the `mcu` profile, as `dsp.h` beside this file defines them."""
+"""The DSP helpers of the `mcu` profile, as `dsp_helpers.h` beside this file defines them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-HEADER = Path(__file__).with_name("dsp.h")
+HEADER = Path(__file__).with_name("dsp_helpers.h")
 
 _HELPER = re.compile(r"^RUNE_DSP_HELPER\((\w+), \(([^)]*)\)", re.MULTILINE)
 

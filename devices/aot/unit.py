@@ -79,7 +79,7 @@ def _runtime(file: str, **values: str) -> str:
     text = (RUNTIME / file).read_text("utf-8")
     for key, value in values.items():
         text = text.replace(f"@{key}@", value)
-    return text.replace('#include "dsp.h"\n', dsp.HEADER.read_text("utf-8"))
+    return text.replace('#include "dsp_helpers.h"\n', dsp.HEADER.read_text("utf-8"))
 
 
 def _comment(text: str) -> str:

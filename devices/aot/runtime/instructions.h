@@ -1,4 +1,4 @@
-/* The DSP helpers of container/dsp.h as instructions, on cores that have them. */
+/* The DSP helpers of container/dsp_helpers.h as instructions, on cores that have them. */
 #ifndef RUNE_INSTRUCTIONS_H
 #define RUNE_INSTRUCTIONS_H
 
@@ -27,7 +27,7 @@ RUNE_INLINE uint32_t rune_ssat16(uint32_t x) RUNE_INSTRUCTION("ssat %0, #16, %1"
 
 #else
 #define RUNE_DSP_HELPER(name, parameters, body) RUNE_INLINE uint32_t name parameters body
-#include "dsp.h"
+#include "dsp_helpers.h"
 #endif
 
 #endif

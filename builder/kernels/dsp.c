@@ -1,0 +1,7 @@
+/* The DSP helpers as WebAssembly functions. */
+#include <stdint.h>
+
+#define RUNE_DSP_HELPER(name, parameters, body) \
+  uint32_t name parameters;                     \
+  uint32_t name parameters body
+#include "dsp_helpers.h"
