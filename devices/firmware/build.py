@@ -15,8 +15,8 @@ import platformdirs
 from container.errors import BudgetError, UsageError
 from container.files import write_atomically
 from container.zig import run_zig
+from devices.aot import elf
 from devices.board import Architecture, Board, Region
-from devices.firmware.elf import Elf
 from devices.firmware.header import board_header
 from devices.firmware.protection import Protection, Window, protection
 
@@ -38,7 +38,11 @@ _ARMV6M = (Architecture.CORTEX_M0, Architecture.CORTEX_M0PLUS)
 _FPU = (Architecture.CORTEX_M4F, Architecture.CORTEX_M7F)
 _FLAGS = (
     "-std=c17",
+    # To zig `-Oz` is what `-Os` is, which the linker's optimizer gets; clang is told apart.
     "-Oz",
+    "-Xclang",
+    "-Oz",
+    "-flto",
     "-Wall",
     "-Wextra",
     "-Werror",
@@ -96,7 +100,7 @@ class Agent:
     stack_bytes: int
     """Reserved, at the very start of the agent's RAM: an overflow does not reach its variables."""
     symbols: dict[str, int]
-    """Addresses by name, those of functions with the Thumb bit."""
+    """Addresses by name."""
 
     @property
     def flash_bytes(self) -> int:
@@ -117,8 +121,7 @@ def build_agent(board: Board) -> Agent:
     if flash is None or ram is None:
         raise UsageError(f"{board.name} has no agent: a container is its whole image")
     files = _files(board, flash, ram)
-    elf = Elf(_cached(board, files))
-    agent = _agent(elf, ram)
+    agent = _agent(elf.parse(_cached(board, files)), flash)
     _check(board, agent, flash, ram)
     return agent
 
@@ -193,11 +196,12 @@ def _command(board: Board, sources: list[str]) -> list[str]:
     return ["cc", "-target", _TARGET, f"-mcpu={cpu}", *_FLAGS, "-I.", *sources, *link, "-o", "agent.elf"]
 
 
-def _agent(elf: Elf, ram: Region) -> Agent:
-    image, symbols = elf.image(), elf.symbols()
-    data = symbols["data_end"] - symbols["data_start"]
+def _agent(linked: elf.Elf, flash: Region) -> Agent:
+    symbols = {symbol.name: symbol.address for symbol in linked.symbols if symbol.name}
+    text, data = linked.sections[".text"].data, linked.sections[".data"].data
+    image = text.ljust(symbols["data_load"] - flash.start, b"\xff") + data
     bss = symbols["noinit_end"] - symbols["data_end"]
-    return Agent(image, len(image) - data, data, bss, STACK_BYTES, symbols)
+    return Agent(image, len(image) - len(data), len(data), bss, STACK_BYTES, symbols)
 
 
 def _check(board: Board, agent: Agent, flash: Region, ram: Region) -> None:

@@ -17,6 +17,9 @@
 #define HFSR REGISTER(0xE000ED2C)
 #define CPACR REGISTER(0xE000ED88)
 #define FPCCR REGISTER(0xE000EF34)
+#define DEMCR REGISTER(0xE000EDFC)
+#define DWT_CTRL REGISTER(0xE0001000)
+#define DWT_CYCCNT REGISTER(0xE0001004)
 
 #define ICSR_PENDSVSET (1u << 28)
 #define ICSR_PENDSVCLR (1u << 27)
@@ -27,6 +30,8 @@
 #define CFSR_MEMORY 0x000000FFu
 #define CFSR_BUS 0x0000FF00u
 #define CFSR_USAGE 0xFFFF0000u
+#define DEMCR_TRCENA (1u << 24)
+#define DWT_CYCCNTENA 1u
 #define CPACR_FPU (15u << 20)
 #define FPCCR_NO_STACKING 0u
 
@@ -80,6 +85,32 @@ void cortex_m_start_systick(uint32_t clock_hz) {
   SYST_CVR = 0;
   SYST_CSR = SYST_FROM_CORE;
 }
+
+#if AGENT_ARMV7M
+
+static bool counts_cycles;
+
+void cortex_m_start_cycles(void) {
+  DEMCR |= DEMCR_TRCENA;
+  DWT_CTRL |= DWT_CYCCNTENA;
+  uint32_t begin = DWT_CYCCNT;
+  __asm volatile("nop\n nop\n nop\n nop" ::: "memory");
+  counts_cycles = DWT_CYCCNT != begin;
+}
+
+bool cortex_m_counts_cycles(void) { return counts_cycles; }
+
+uint32_t cortex_m_cycles(void) { return DWT_CYCCNT; }
+
+#else
+
+void cortex_m_start_cycles(void) {}
+
+bool cortex_m_counts_cycles(void) { return false; }
+
+uint32_t cortex_m_cycles(void) { return 0; }
+
+#endif
 
 void cortex_m_reset(void) {
   __asm volatile("dsb" ::: "memory");

@@ -23,6 +23,11 @@ uint32_t cortex_m_fault_cause(bool stack_overflowed);
 /* SysTick, 1000 times a second from the core's clock; it calls clock_tick(). */
 void cortex_m_start_systick(uint32_t clock_hz);
 
+/* The cycle counter of the core's trace unit, which not every core has: whether it runs, and its value. */
+void cortex_m_start_cycles(void);
+bool cortex_m_counts_cycles(void);
+uint32_t cortex_m_cycles(void);
+
 /* Restarts the chip. */
 void cortex_m_reset(void);
 

@@ -13,7 +13,7 @@ from tests.devices.firmware.emulated import ask, qemu
 from tests.tools import needs
 
 FRAMINGS = ("console", "cobs")
-EMULATED = ("mps2-an386",)
+EMULATED = ("mps2-an386", "microbit", "netduinoplus2")
 WITH_AGENT = [board.name for board in boards() if board.has_agent]
 
 
@@ -39,7 +39,8 @@ def test_it_echoes(port: str, framing: str, text: str) -> None:
 @pytest.mark.parametrize("framing", FRAMINGS)
 def test_it_tells_its_buffer(port: str, framing: str) -> None:
     (answer,) = ask(port, framing, MCUMgrParametersRead())
-    assert (answer.buf_size, answer.buf_count) == (2048, 1)
+    assert answer.buf_size >= 1024
+    assert answer.buf_count == 1
 
 
 def test_an_empty_board_has_no_images(port: str) -> None:
