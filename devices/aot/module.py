@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from container.abi import IMPORT_MODULE, MAXIMUM_MEMORY_BYTES
 from container.errors import ContainerError
-from container.wasm import CUSTOM, EMPTY_MODULE, START, Section, read_leb128, sections
+from container.wasm import CUSTOM, EMPTY_MODULE, START, Section, leb128, read_leb128, sections
 
 TYPE, IMPORT, FUNCTION, TABLE, MEMORY, GLOBAL, EXPORT = range(1, 8)
 ELEMENT, CODE, DATA, DATA_COUNT = 9, 10, 11, 12
@@ -27,7 +27,7 @@ MAXIMUM_ENTRIES = 1 << 16
 
 _ABI_FUNCTIONS = ("read", "write")
 _MAXIMUM_NAME = 100
-_TRANSLATED = (TYPE, IMPORT, FUNCTION, TABLE, MEMORY, GLOBAL, CODE)
+_TRANSLATED = (TYPE, IMPORT, FUNCTION, TABLE, GLOBAL, CODE)
 
 T = TypeVar("T")
 
@@ -72,7 +72,8 @@ class Module:
     names: dict[int, str] = field(default_factory=dict)
     """What the module calls its functions; for people's eyes alone."""
     code_only: bytes = EMPTY_MODULE
-    """The same module without exports, data, elements and custom sections."""
+    """The same module without exports, data, elements and custom sections; its memory has pages of one byte,
+    for which wasm2c writes the one form of accesses that is known here."""
 
     def type_of(self, function: int) -> FunctionType:
         return self.types[self.functions[function]]
@@ -106,13 +107,21 @@ def parse(wasm: bytes) -> Module:
             raise ContainerError(
                 f"the module has {len(section.payload):,} bytes of code: no board can hold it"
             )
-        if section.identifier in _TRANSLATED:
+        if section.identifier == MEMORY:
+            kept.append(_memory_section(module.memory_bytes))
+        elif section.identifier in _TRANSLATED:
             kept.append(wasm[section.start : section.end])
     if memories != 1 or tables > 1:
         raise ContainerError("expected one section for memory, and at most one for a table")
     module.code_only = b"".join(kept)
     _check_run(module)
     return module
+
+
+def _memory_section(size: int) -> bytes:
+    """One memory with pages of 2^0 bytes."""
+    contents = b"\x01\x08" + leb128(size) + b"\x00"
+    return bytes([MEMORY]) + leb128(len(contents)) + contents
 
 
 def _check_run(module: Module) -> None:

@@ -147,7 +147,7 @@ def test_every_helper_is_exported_by_the_container_and_replaced_in_the_translati
 
 def test_a_container_without_helpers_has_none() -> None:
     container = of_c(
-        "volatile int rune_progress; "
+        'volatile int rune_progress __attribute__((section(".data.progress"))); '
         '__attribute__((export_name("run"))) int run(void) { rune_progress = 0; return 0; }',
         given=4,
         taken=4,
