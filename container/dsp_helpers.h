@@ -30,12 +30,13 @@ RUNE_DSP_HELPER(rune_sxtab16_ror8, (uint32_t sums, uint32_t x), {
 
 /* SMUAD: the sum of the products of halfwords; it wraps. */
 RUNE_DSP_HELPER(rune_smuad, (uint32_t a, uint32_t b), {
-  return (uint32_t)((int16_t)a * (int16_t)b) + (uint32_t)((int16_t)(a >> 16) * (int16_t)(b >> 16));
+  return (uint32_t)((int32_t)(int16_t)a * (int16_t)b) + (uint32_t)((int32_t)(int16_t)(a >> 16) * (int16_t)(b >> 16));
 })
 
 /* SMLAD: the same, added to `sum`. */
 RUNE_DSP_HELPER(rune_smlad, (uint32_t a, uint32_t b, uint32_t sum), {
-  return sum + (uint32_t)((int16_t)a * (int16_t)b) + (uint32_t)((int16_t)(a >> 16) * (int16_t)(b >> 16));
+  return sum + (uint32_t)((int32_t)(int16_t)a * (int16_t)b) +
+         (uint32_t)((int32_t)(int16_t)(a >> 16) * (int16_t)(b >> 16));
 })
 
 /* SMMULR: the upper word of the signed product, rounded to nearest, ties up. */

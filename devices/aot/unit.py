@@ -36,14 +36,14 @@ def board_unit(translation: Translation, marks: Marks = "stages") -> str:
     parts = [
         CONTAINER_ABI.read_text("utf-8"),
         "#define RUNE_CHECKS_STACK\n" if translation.recursive else "",
-        _runtime("board.h"),
-        _runtime("numerics.h"),
+        runtime_file("board.h"),
+        runtime_file("numerics.h"),
         _memory(translation, '\n#embed "constants.bin"\n'),
         _mark(translation, marks),
-        _runtime("memory.h"),
+        runtime_file("memory.h"),
         "#define RUNE_HOST_READ(port, place, size) rune_call(RUNE_CALL_READ, port, (u32)(place), size)\n",
         "#define RUNE_HOST_WRITE(port, place, size) rune_call(RUNE_CALL_WRITE, port, (u32)(place), size)\n",
-        _code(translation),
+        code(translation),
         port_table(translation.manifest),
         _entry(translation),
     ]
@@ -52,17 +52,17 @@ def board_unit(translation: Translation, marks: Marks = "stages") -> str:
 
 def portable_unit(translation: Translation) -> str:
     """The unit for a firmware of one's own: one file, which any C compiler takes."""
-    head = _runtime("portable.h", name=_comment(translation.manifest.name), digest=translation.digest)
+    head = runtime_file("portable.h", name=_comment(translation.manifest.name), digest=translation.digest)
     parts = [
         head,
         "\n".join(_causes()),
         _DEPTH if translation.recursive else _NO_DEPTH,
-        _runtime("numerics.h"),
+        runtime_file("numerics.h"),
         _memory(translation, _bytes(translation.constants)),
         "#define RUNE_MARK(operator) ((void)0)\n",
-        _runtime("memory.h"),
+        runtime_file("memory.h"),
         "#define RUNE_HOST_READ rune_on_read\n#define RUNE_HOST_WRITE rune_on_write\n",
-        _code(translation),
+        code(translation),
         _portable_entry(translation),
     ]
     return "\n".join(parts)
@@ -74,7 +74,7 @@ def _causes() -> list[str]:
     return re.findall(r"^#define RUNE_CAUSE_\w+ +(?:\d|1[0-5]) .*$", text, re.MULTILINE)
 
 
-def _runtime(file: str, **values: str) -> str:
+def runtime_file(file: str, **values: str) -> str:
     """A file of runtime/, with the header of DSP helpers in its place."""
     text = (RUNTIME / file).read_text("utf-8")
     for key, value in values.items():
@@ -115,15 +115,15 @@ static inline __attribute__((always_inline)) void rune_mark(u32 operator) {{
 """
 
 
-def _code(translation: Translation) -> str:
+def code(translation: Translation) -> str:
     """Globals, table and functions."""
     functions = translation.functions
     lines = [f"static {value.type} g{number};" for number, value in enumerate(translation.module.globals)]
-    lines += [_runtime("calls.h"), *(function.prototype for function in functions)]
+    lines += [runtime_file("calls.h"), *(function.prototype for function in functions)]
     if any(function.calls_indirectly for function in functions):
-        lines += [*_table(translation), _runtime("indirect.h")]
+        lines += [*_table(translation), runtime_file("indirect.h")]
     if any(function.is_helper for function in functions):
-        lines += [_runtime("instructions.h")]
+        lines += [runtime_file("instructions.h")]
     return "\n".join([*lines, *(function.definition for function in functions)])
 
 
@@ -143,7 +143,7 @@ def _pointer(translation: Translation, function: int) -> str:
     return f"(rune_function){f'rune_{imports[function]}' if function < len(imports) else f'f{function}'}"
 
 
-def _presets(translation: Translation) -> Iterator[tuple[int, bytes]]:
+def presets(translation: Translation) -> Iterator[tuple[int, bytes]]:
     """What instantiating copies to RAM, which is zero before: offsets in RAM, and bytes."""
     for found in re.finditer(rb"[^\0](?:.{0,%d}[^\0])*" % _MINIMUM_GAP, translation.ram, re.DOTALL):
         yield found.start(), found[0]
@@ -151,14 +151,15 @@ def _presets(translation: Translation) -> Iterator[tuple[int, bytes]]:
 
 def _instantiate(translation: Translation) -> str:
     lines, tables = [], []
-    for number, (offset, data) in enumerate(_presets(translation)):
+    for number, (offset, data) in enumerate(presets(translation)):
         tables.append(f"static const u8 rune_preset_{number}[] = {{{_bytes(data)}}};")
         lines.append(f"  __builtin_memcpy(rune_ram + {offset}, rune_preset_{number}, {len(data)});")
-    lines += [f"  g{number} = {_literal(value)};" for number, value in enumerate(translation.module.globals)]
+    lines += [f"  g{number} = {literal(value)};" for number, value in enumerate(translation.module.globals)]
     return "\n".join([*tables, "static void rune_initialize(void) {", *lines, "}\n"])
 
 
-def _literal(value: Global) -> str:
+def literal(value: Global) -> str:
+    """The initial value of a global, in C."""
     if value.type in _INTEGERS:
         return f"{value.bits}{_INTEGERS[value.type]}"
     if value.type == "f32":
