@@ -22,7 +22,7 @@ from devices.firmware.protection import Protection, Window, protection
 
 VERSION = "1.0"
 """Of the agent, as it tells it."""
-STACK_BYTES = 1024
+STACK_BYTES = 1280
 """Of the agent and its interrupts, which share a stack; tests measure how much of it is used."""
 SOURCES = Path(__file__).parent
 _TARGET = "thumb-freestanding-eabi"
