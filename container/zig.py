@@ -30,5 +30,7 @@ def run_zig(folder: Path, *arguments: str) -> None:
         )
     except subprocess.TimeoutExpired as fault:
         raise CompileError(f"`zig {arguments[0]}` took longer than {_SECONDS} s") from fault
+    except OSError as fault:
+        raise CompileError(f"zig cannot be run by {sys.executable}: {fault.strerror}") from None
     if done.returncode != 0:
         raise CompileError(f"`zig {arguments[0]}` failed:\n{done.stderr.strip()[:4000]}")
