@@ -16,6 +16,12 @@ from container.manifest import Manifest, MemoryPlan
 from container.sections import Container
 from devices.board import Board, boards
 
+WEIGHTS = "weights and tables"
+STACK = "stack"
+"""Of the machine code; the parts of the linear memory follow it."""
+_NULL_BYTES = 16
+"""What the linker leaves free below the first constant; it stays in flash as they do."""
+
 
 @dataclass(frozen=True)
 class Part:
@@ -72,10 +78,50 @@ class Need:
 
     flash: Memory
     ram: Memory
+    at_least: bool = False
+    """Whether it was not compiled, and may take more."""
 
     @property
     def fits(self) -> bool:
         return self.flash.free >= 0 and self.ram.free >= 0
+
+
+class NoRoomError(BudgetError):
+    """A board has no room for a container; `need` tells what it takes."""
+
+    def __init__(self, message: str, *, hint: str, need: Need) -> None:
+        super().__init__(message, hint=hint)
+        self.need = need
+
+
+@dataclass(frozen=True)
+class BoardSize:
+    """A container on one board."""
+
+    board: Board
+    need: Need
+    agent: Need | None
+    """What the agent takes of the parts that are kept for it; None where there is no agent."""
+
+
+@dataclass(frozen=True)
+class SizeReport:
+    """Everything that `rune size` tells."""
+
+    name: str
+    file: tuple[Part, ...]
+    profiles: tuple[ProfileSize, ...]
+    board: BoardSize | None
+
+
+def report(container: Container, board: Board | None = None) -> SizeReport:
+    """What a container takes, on its own and, compiled for it, of a board.
+
+    Raises ContainerError for a container that the board cannot take, CompileError without a compiler for the
+    board.  One that does not fit is reported as others are.
+    """
+    on_board = None if board is None else BoardSize(board, measure(container, board), agent_need(board))
+    return SizeReport(container.manifest.name, file_parts(container), profile_sizes(container), on_board)
 
 
 def profile_sizes(container: Container) -> tuple[ProfileSize, ...]:
@@ -91,7 +137,7 @@ def _profile_size(profile: Profile, module: int, plan: MemoryPlan) -> ProfileSiz
 def linear_memory_parts(plan: MemoryPlan) -> tuple[Part, ...]:
     """What the linear memory holds."""
     named = (
-        Part("weights and tables", plan.read_only),
+        Part(WEIGHTS, plan.read_only),
         Part("activations", plan.arena),
         Part("state between runs", plan.state),
         Part("stack of the WebAssembly code", plan.stack),
@@ -138,32 +184,74 @@ def board_plan(manifest: Manifest) -> MemoryPlan:
 def least(manifest: Manifest, board: Board) -> Need:
     """The least that a container takes of a board, by its memory plan alone.  Raises ContainerError."""
     plan = board_plan(manifest)
-    flash = Memory((Part("weights and tables", plan.read_only),), board.flash.slots[0].size)
-    return Need(flash, Memory(ram_parts(plan), board.ram.container.size))
+    flash = Memory((Part(WEIGHTS, plan.read_only),), board.flash.slots[0].size)
+    return Need(flash, Memory(ram_parts(plan), board.ram.container.size), at_least=True)
 
 
 def ram_parts(plan: MemoryPlan) -> tuple[Part, ...]:
-    """What of the linear memory lies in a board's RAM."""
-    return tuple(part for part in linear_memory_parts(plan) if part.name != "weights and tables")
+    """What of the linear memory lies in a board's RAM: all that follows the constants."""
+    *named, rest = linear_memory_parts(plan)
+    if not plan.read_only:
+        return (*named, rest)
+    return (*named[1:], Part(rest.name, max(0, rest.bytes - _NULL_BYTES)))
+
+
+def fit(container: Container, board: Board) -> Need:
+    """Compile a container for a board, and say what its image takes there.
+
+    Raises NoRoomError where that is too much, and before anything is compiled where the plan alone is;
+    ContainerError for a container that boards cannot take, RuneError without a compiler for this one.
+    """
+    check_fits(container, board)
+    if board.has_agent:
+        from devices.aot.build import build_image
+
+        return build_image(container, board).need(board, board_plan(container.manifest))
+    from devices.avr.build import build_avr_image
+
+    return build_avr_image(container, board).need
+
+
+def measure(container: Container, board: Board) -> Need:
+    """What a container takes of a board, whether that fits or not.  Raises as `fit` does for all else."""
+    try:
+        return fit(container, board)
+    except NoRoomError as error:
+        return error.need
+
+
+def agent_need(board: Board) -> Need | None:
+    """What the agent takes of what is kept for it; None for a board without one."""
+    flash, ram = board.flash.agent, board.ram.agent
+    if flash is None or ram is None:
+        return None
+    from devices.firmware.build import build_agent
+
+    agent = build_agent(board)
+    variables = agent.ram_bytes - agent.stack_bytes
+    return Need(
+        Memory((Part("code and constants", agent.flash_bytes),), flash.size),
+        Memory((Part("stack", agent.stack_bytes), Part("variables", variables)), ram.size),
+    )
 
 
 def check_fits(container: Container, board: Board, need: Need | None = None) -> None:
     """Refuse a container that a board has no room for.
 
     `need` is what its image takes; before there is an image the memory plan alone speaks, which lets pass
-    some that the image will not.  Raises BudgetError that names the largest stage and what would help,
+    some that the image will not.  Raises NoRoomError that names the largest stage and what would help,
     ContainerError without a profile for boards.
     """
     manifest = container.manifest
     found = need or least(manifest, board)
-    needs = "needs" if need else "needs at least"
+    needs = "needs at least" if found.at_least else "needs"
     for kind, memory, smaller in (("RAM", found.ram, "input"), ("flash", found.flash, "model")):
         if memory.free < 0:
             message = (
                 f"{manifest.name!r} does not fit {board.name}: it {needs} {memory.used:,} bytes of {kind}, "
                 f"{memory.available:,} are there{_largest(manifest, kind)}"
             )
-            raise BudgetError(message, hint=_hint(manifest, found, smaller))
+            raise NoRoomError(message, hint=_hint(manifest, found, smaller), need=found)
 
 
 def _largest(manifest: Manifest, kind: str) -> str:

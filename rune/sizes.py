@@ -6,39 +6,116 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from container.sections import Container
-from devices.size import Part, ProfileSize, file_parts, profile_sizes
+from container.abi import Profile
+from devices.size import STACK, BoardSize, Memory, Need, Part, ProfileSize, SizeReport
 from rune.text import table
 
 
-def facts(container: Container) -> dict[str, Any]:
-    """The container's own sizes as plain values, in bytes."""
+def facts(report: SizeReport) -> dict[str, Any]:
+    """All sizes as plain values, in bytes."""
+    profiles = {
+        size.profile.value: {
+            "module": size.module,
+            "linear_memory": size.linear_memory,
+            "parts": _named(size.parts),
+            "stages": [asdict(stage) for stage in size.stages],
+        }
+        for size in report.profiles
+    }
+    found = {"name": report.name, "sections": _named(report.file), "profiles": profiles}
+    return found if report.board is None else {**found, "board": _board_facts(report.board)}
+
+
+def _board_facts(size: BoardSize) -> dict[str, Any]:
+    agent = None if size.agent is None else _need_facts(size.agent)
     return {
-        "name": container.manifest.name,
-        "sections": _named(file_parts(container)),
-        "profiles": {
-            size.profile.value: {
-                "module": size.module,
-                "linear_memory": size.linear_memory,
-                "parts": _named(size.parts),
-                "stages": [asdict(stage) for stage in size.stages],
-            }
-            for size in profile_sizes(container)
-        },
+        "name": size.board.name,
+        **_need_facts(size.need),
+        "fits": size.need.fits,
+        "at_least": size.need.at_least,
+        "agent": agent,
     }
 
 
-def page(container: Container) -> str:
-    """The same for people, without a line break at the end."""
-    sizes = profile_sizes(container)
+def _need_facts(need: Need) -> dict[str, Any]:
+    return {"flash": _memory_facts(need.flash), "ram": _memory_facts(need.ram)}
+
+
+def _memory_facts(memory: Memory) -> dict[str, Any]:
+    return {
+        "parts": _named(memory.parts),
+        "used": memory.used,
+        "available": memory.available,
+        "free": memory.free,
+    }
+
+
+def page(report: SizeReport) -> str:
+    """The container's own sizes for people, without a line break at the end."""
     return "\n\n".join(
         [
-            f"{container.manifest.name}: sizes in bytes",
-            section("File", part_rows(file_parts(container))),
-            section("Linear memory", _memory_rows(sizes)),
-            section("Activations by stage", _stage_rows(sizes)),
+            f"{report.name}: sizes in bytes",
+            section("File", part_rows(report.file)),
+            section("Linear memory", _memory_rows(report.profiles)),
+            section("Activations by stage", _stage_rows(report.profiles)),
         ]
     )
+
+
+def board_page(report: SizeReport, size: BoardSize) -> str:
+    """What it takes of a board, for people: two sentences as Arduino's, the budgets, and a verdict."""
+    boards = [profile for profile in report.profiles if profile.profile is Profile.MCU]
+    parts = [
+        f"{report.name} on {size.board.name}: sizes in bytes",
+        _sentences(size.need)
+        if not size.need.at_least
+        else "It was not compiled: its memory plan alone is too large.",
+        section("Flash", _budget_rows(size.need.flash)),
+        section("RAM", _budget_rows(size.need.ram)),
+        section("Activations by stage", _stage_rows(boards)[1:]),
+        section("Agent, beside it", _agent_rows(size.agent)) if size.agent else "",
+        verdict(size),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _sentences(need: Need) -> str:
+    """As the Arduino IDE ends a build; what follows `Global variables` is known to many a script."""
+    flash, ram = need.flash, need.ram
+    variables = ram.used - sum(part.bytes for part in ram.parts if part.name == STACK)
+    return (
+        f"Container uses {flash.used} bytes ({_percent(flash.used, flash)}%) of program storage space. "
+        f"Maximum is {flash.available} bytes.\n"
+        f"Global variables use {variables} bytes ({_percent(variables, ram)}%) of dynamic memory, "
+        f"leaving {ram.available - variables} bytes for local variables. Maximum is {ram.available} bytes."
+    )
+
+
+def _percent(used: int, memory: Memory) -> int:
+    return used * 100 // memory.available
+
+
+def _budget_rows(memory: Memory) -> list[list[str]]:
+    free = [["free", f"{memory.free:,}"]] if memory.free >= 0 else [["missing", f"{-memory.free:,}"]]
+    return [*part_rows(memory.parts), ["available", f"{memory.available:,}"], *free]
+
+
+def _agent_rows(agent: Need) -> list[list[str]]:
+    names = ["takes", "is kept for it", "free"]
+    columns = [[memory.used, memory.available, memory.free] for memory in (agent.flash, agent.ram)]
+    rows = [[name, f"{flash:,}", f"{ram:,}"] for name, flash, ram in zip(names, *columns, strict=True)]
+    return [["", "flash", "RAM"], *rows]
+
+
+def verdict(size: BoardSize) -> str:
+    """One line: whether it fits, and how much is left or missing."""
+    need, name = size.need, size.board.name
+    if need.fits:
+        return f"It fits {name}: {need.flash.free:,} bytes of flash and {need.ram.free:,} of RAM stay free."
+    both = (("flash", need.flash), ("RAM", need.ram))
+    missing = [f"{-memory.free:,} bytes of {kind}" for kind, memory in both if memory.free < 0]
+    least = "at least " if need.at_least else ""
+    return f"It does not fit {name}: {least}{' and '.join(missing)} are missing."
 
 
 def section(title: str, rows: Sequence[Sequence[str]]) -> str:

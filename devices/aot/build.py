@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from container.errors import BudgetError
+from container.manifest import MemoryPlan
 from container.sections import Container
 from devices.aot import elf as elves
 from devices.aot import machine
@@ -15,6 +16,7 @@ from devices.aot.translate import Marks, Translation, translate
 from devices.aot.unit import ENTRY, PORTS, RAM, board_unit
 from devices.board import Architecture, Board
 from devices.image import HEADER_BYTES, TRAILER_BYTES, BoardImage, ImageHeader
+from devices.size import STACK, WEIGHTS, Memory, Need, Part, check_fits, ram_parts
 
 STACK_LIMIT = "rune_stack_limit"
 STACK_ALIGNMENT = 8
@@ -52,6 +54,22 @@ class Build:
     def ram_bytes(self) -> int:
         return self.image.header.ram_bytes
 
+    def need(self, board: Board, plan: MemoryPlan, slot: int = 0) -> Need:
+        """Flash and RAM by named part, beside what the board has."""
+        framing = self.flash_bytes - self.code_bytes - self.read_only_bytes
+        flash = (
+            Part("code", self.code_bytes),
+            Part(WEIGHTS, self.read_only_bytes),
+            Part("headers, trailer and alignment", framing),
+        )
+        others = self.ram_bytes - self.stack_bytes - self.linear_bytes
+        ram = (
+            Part(STACK, self.stack_bytes),
+            *_filled(ram_parts(plan), self.linear_bytes),
+            *((Part("variables of the machine code", others),) if others else ()),
+        )
+        return Need(Memory(flash, board.flash.slots[slot].size), Memory(ram, board.ram.container.size))
+
     def function_at(self, pc: int) -> str | None:
         """The name of the function that holds an address; None outside of the code."""
         position = bisect_right(self.symbols, (pc & ~1, "\U0010ffff")) - 1
@@ -62,14 +80,22 @@ class Build:
 def build_image(container: Container, board: Board, slot: int = 0, marks: Marks = "stages") -> Build:
     """The image of a container for one slot of a board.
 
-    Raises ContainerError for a container that boards cannot take, BudgetError for one that does not fit.
+    Raises ContainerError for a container that boards cannot take, BudgetError for one that does not fit:
+    before anything is compiled where its memory plan alone is too large.
     """
     machine.target(board)
+    check_fits(container, board)
     translation = translate(container)
     unit = machine.compile_object(board, board_unit(translation, marks), translation.constants)
     build = _link(board, translation, unit, slot)
-    _check_budget(build, board, slot)
+    check_fits(container, board, build.need(board, translation.plan, slot))
     return build
+
+
+def _filled(parts: Sequence[Part], total: int) -> tuple[Part, ...]:
+    """The parts of a memory plan, the last of them adjusted so that they add up to `total`."""
+    *named, rest = parts
+    return (*named, Part(rest.name, max(0, total - sum(part.bytes for part in named))))
 
 
 def _link(board: Board, translation: Translation, unit: bytes, slot: int) -> Build:
@@ -142,20 +168,3 @@ def _named(translation: Translation, file: Elf) -> tuple[tuple[int, str], ...]:
     names[ENTRY] = translation.name_of(translation.module.exports["run"])
     functions = [symbol for symbol in file.symbols if symbol.is_function and symbol.section == ".text"]
     return tuple(sorted((symbol.address, names.get(symbol.name, symbol.name)) for symbol in functions))
-
-
-def _check_budget(build: Build, board: Board, slot: int) -> None:
-    room = board.flash.slots[slot].size
-    if build.flash_bytes > room:
-        raise BudgetError(
-            f"the container does not fit {board.name}'s flash: it takes {build.flash_bytes:,} bytes "
-            f"(code {build.code_bytes:,}, constants {build.read_only_bytes:,}), slot {slot} has {room:,}",
-            hint="choose a smaller model or a board with more flash; `rune size` shows the parts",
-        )
-    if build.ram_bytes > board.ram.container.size:
-        raise BudgetError(
-            f"the container does not fit {board.name}'s RAM: it takes {build.ram_bytes:,} bytes "
-            f"(linear memory {build.linear_bytes:,}, stack {build.stack_bytes:,}, "
-            f"variables {build.variable_bytes:,}), there are {board.ram.container.size:,}",
-            hint="choose a smaller model or a board with more RAM; `rune size` shows the parts",
-        )

@@ -112,9 +112,9 @@ def command(
 def _check_fits(file: Path, board: Board) -> None:
     """Raises BudgetError; the container stays, since others may have room for it."""
     from container.sections import load
-    from devices.size import check_fits
+    from devices.size import fit
 
-    check_fits(load(file), board)
+    fit(load(file), board)
 
 
 def _line(removal: Removed) -> str:

@@ -11,9 +11,14 @@ import pytest
 from container.abi import Profile
 from container.errors import ExitCode
 from container.manifest import MemoryPlan, OperatorRecord
-from container.sections import seal
+from container.sections import Container, load, seal
+from devices import board
+from devices.aot.build import build_image
+from devices.firmware.build import build_agent
+from devices.size import BoardSize, Memory, Need, Part, SizeReport, file_parts, profile_sizes
+from rune import api, sizes
 from tests.container import samples
-from tests.rune.commands import printed, rune
+from tests.rune.commands import EXAMPLES, printed, rune
 from tests.snapshots import assert_snapshot
 
 OPERATORS = (
@@ -58,3 +63,50 @@ def test_what_is_no_container_is_refused(tmp_path: Path) -> None:
     result = rune("size", file)
     assert result.exit_code == ExitCode.CONTAINER
     assert result.stderr.startswith(f"error: {file}: ")
+
+
+def on_microbit(container: Path, need: Need) -> str:
+    parts: Container = load(container)
+    agent = Need(Memory((Part("code", 9000),), 0x4000), Memory((Part("variables", 2000),), 0x1000))
+    size = BoardSize(board.find("microbit"), need, agent)
+    return sizes.board_page(SizeReport("sample", file_parts(parts), profile_sizes(parts), size), size)
+
+
+def test_page_of_a_board(container: Path) -> None:
+    flash = Memory((Part("code", 20_000), Part("weights and tables", 35_000)), 114_688)
+    ram = Memory(
+        (Part("stack", 500), Part("activations", 10_000), Part("alignment and the rest", 20)), 12_288
+    )
+    assert_snapshot("cli/size-board.txt", on_microbit(container, Need(flash, ram)) + "\n")
+
+
+def test_page_of_a_board_without_room(container: Path) -> None:
+    flash = Memory((Part("code", 120_000), Part("weights and tables", 35_000)), 114_688)
+    ram = Memory((Part("stack", 500), Part("activations", 16_000)), 12_288)
+    assert_snapshot("cli/size-board-full.txt", on_microbit(container, Need(flash, ram)) + "\n")
+
+
+def test_what_the_plan_alone_refuses_is_not_compiled(container: Path) -> None:
+    result = rune("size", container, "--board", "uno")
+    assert result.exit_code == ExitCode.BUDGET
+    assert "It was not compiled: its memory plan alone is too large." in result.stdout
+    verdict = "It does not fit uno: at least 2,744 bytes of flash and 18,936 bytes of RAM are missing.\n"
+    assert result.stdout.endswith(verdict)
+
+
+def test_the_parts_of_an_image_add_up_to_it(tmp_path: Path) -> None:
+    file = api.build(
+        EXAMPLES / "sine" / "int8.Runefile", tmp_path / "sine.rune", profiles=["mcu"], golden_samples=0
+    )
+    mps2 = board.find("mps2-an386")
+    image = build_image(load(file), mps2).image
+    result = rune("size", file, "--board", mps2.name, "--json")
+    assert result.exit_code == ExitCode.OK, result.stderr
+    facts = json.loads(result.stdout)["board"]
+    for memory, used in (("flash", len(image.encode())), ("ram", image.header.ram_bytes)):
+        assert sum(facts[memory]["parts"].values()) == facts[memory]["used"] == used
+        assert facts[memory]["free"] == facts[memory]["available"] - used
+    assert facts["ram"]["parts"]["stack"] == image.header.stack_bytes
+    assert facts["fits"]
+    assert not facts["at_least"]
+    assert facts["agent"]["flash"]["used"] == len(build_agent(mps2).image)
