@@ -101,6 +101,8 @@ class Agent:
     """Reserved, at the very start of the agent's RAM: an overflow does not reach its variables."""
     symbols: dict[str, int]
     """Addresses by name."""
+    linked: bytes
+    """The ELF file, for a debugger."""
 
     @property
     def flash_bytes(self) -> int:
@@ -121,7 +123,7 @@ def build_agent(board: Board) -> Agent:
     if flash is None or ram is None:
         raise UsageError(f"{board.name} has no agent: a container is its whole image")
     files = _files(board, flash, ram)
-    agent = _agent(elf.parse(_cached(board, files)), flash)
+    agent = _agent(_cached(board, files), flash)
     _check(board, agent, flash, ram)
     return agent
 
@@ -196,12 +198,13 @@ def _command(board: Board, sources: list[str]) -> list[str]:
     return ["cc", "-target", _TARGET, f"-mcpu={cpu}", *_FLAGS, "-I.", *sources, *link, "-o", "agent.elf"]
 
 
-def _agent(linked: elf.Elf, flash: Region) -> Agent:
-    symbols = {symbol.name: symbol.address for symbol in linked.symbols if symbol.name}
-    text, data = linked.sections[".text"].data, linked.sections[".data"].data
+def _agent(linked: bytes, flash: Region) -> Agent:
+    file = elf.parse(linked)
+    symbols = {symbol.name: symbol.address for symbol in file.symbols if symbol.name}
+    text, data = file.sections[".text"].data, file.sections[".data"].data
     image = text.ljust(symbols["data_load"] - flash.start, b"\xff") + data
     bss = symbols["noinit_end"] - symbols["data_end"]
-    return Agent(image, len(image) - len(data), len(data), bss, STACK_BYTES, symbols)
+    return Agent(image, len(image) - len(data), len(data), bss, STACK_BYTES, symbols, linked)
 
 
 def _check(board: Board, agent: Agent, flash: Region, ram: Region) -> None:

@@ -26,6 +26,8 @@ COMMANDS = {
     "bench": "Measure the latency of a container and of its stages.",
     "diff": "Find the first layer of a model that differs from a reference.",
     "boards": "List the boards that are known.",
+    "export": "Write what a board executes to a file.",
+    "agent": "Build the agent of a board; install it, or write it to a file.",
     "doctor": "Check the tools that Rune uses.",
 }
 """Every command, in the order of `rune --help`, and its summary: enough to print it without importing any."""
