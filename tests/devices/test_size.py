@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from container.abi import Profile
@@ -118,6 +118,9 @@ def test_a_container_for_hosts_alone() -> None:
 
 
 @given(st.integers(0, 5000), st.integers(4, 5000), st.integers(0, 40_000))
+@example(2044, 4, 32_256)
+@example(2045, 4, 32_256)
+@example(2044, 4, 32_257)
 def test_refused_exactly_where_it_does_not_fit(arena: int, other: int, weights: int) -> None:
     null = 16 if weights else 0
     plan = MemoryPlan(null + weights + arena + other, weights, arena, 0, 0, OPERATORS[:1])

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
-from tests.rune.commands import printed, rune
+from tests.rune.commands import ROOT, printed, rune
 from tests.snapshots import assert_snapshot
 
 
@@ -31,3 +34,16 @@ def test_json_has_what_a_tool_must_know_of_a_board() -> None:
         "emulator": "simavr",
         "usb_ids": ["2341:0043", "2341:0001", "2A03:0043"],
     }
+
+
+def test_completion_knows_the_boards() -> None:
+    words = {"_RUNE_COMPLETE": "bash_complete", "COMP_WORDS": "rune size --board n", "COMP_CWORD": "3"}
+    result = subprocess.run(
+        [sys.executable, "-c", "from rune.cli import main; main()"],
+        cwd=ROOT,
+        env={**os.environ, **words},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout == "plain,netduinoplus2\nplain,nrf52840\n"
