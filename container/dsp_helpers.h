@@ -44,6 +44,12 @@ RUNE_DSP_HELPER(rune_smmulr, (uint32_t a, uint32_t b), {
   return (uint32_t)((uint64_t)((int64_t)(int32_t)a * (int32_t)b + 0x80000000ll) >> 32);
 })
 
+/* SMMLAR: the same, added to `sum`.  An int32 times m / 2^31, 2^30 <= m < 2^31, rounded: of the doubled m, modulo 2^32,
+ * the product lacks the value itself, which is the sum. */
+RUNE_DSP_HELPER(rune_smmlar, (uint32_t a, uint32_t b, uint32_t sum), {
+  return sum + (uint32_t)((uint64_t)((int64_t)(int32_t)a * (int32_t)b + 0x80000000ll) >> 32);
+})
+
 /* SSAT #8: the nearest of -128 to 127. */
 RUNE_DSP_HELPER(rune_ssat8, (uint32_t x), {
   int32_t value = (int32_t)x;

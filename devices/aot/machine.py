@@ -34,6 +34,8 @@ FLAGS = (
     "-ffp-contract=off",
     "-fno-math-errno",
     "-fno-stack-protector",
+    # One register more for inner loops: a tenth of the instructions of a convolution.
+    "-fomit-frame-pointer",
     "-fno-unwind-tables",
     "-fno-ident",
     # Sections that the linker can drop.

@@ -22,6 +22,8 @@ RUNE_INLINE uint32_t rune_smuad(uint32_t a, uint32_t b) RUNE_INSTRUCTION("smuad 
 RUNE_INLINE uint32_t rune_smlad(uint32_t a, uint32_t b, uint32_t sum)
     RUNE_INSTRUCTION("smlad %0, %1, %2, %3", ("r"(a), "r"(b), "r"(sum)))
 RUNE_INLINE uint32_t rune_smmulr(uint32_t a, uint32_t b) RUNE_INSTRUCTION("smmulr %0, %1, %2", ("r"(a), "r"(b)))
+RUNE_INLINE uint32_t rune_smmlar(uint32_t a, uint32_t b, uint32_t sum)
+    RUNE_INSTRUCTION("smmlar %0, %1, %2, %3", ("r"(a), "r"(b), "r"(sum)))
 RUNE_INLINE uint32_t rune_ssat8(uint32_t x) RUNE_INSTRUCTION("ssat %0, #8, %1", ("r"(x)))
 RUNE_INLINE uint32_t rune_ssat16(uint32_t x) RUNE_INSTRUCTION("ssat %0, #16, %1", ("r"(x)))
 

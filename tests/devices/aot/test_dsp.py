@@ -56,6 +56,7 @@ MEANING: dict[str, Callable[..., int]] = {
     "rune_smuad": products,
     "rune_smlad": lambda a, b, s: s + products(a, b),
     "rune_smmulr": lambda a, b: (signed(a, 32) * signed(b, 32) + (1 << 31)) >> 32,
+    "rune_smmlar": lambda a, b, s: s + ((signed(a, 32) * signed(b, 32) + (1 << 31)) >> 32),
     "rune_ssat8": lambda x: clamped(x, 8),
     "rune_ssat16": lambda x: clamped(x, 16),
 }
