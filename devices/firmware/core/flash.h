@@ -6,19 +6,23 @@
 #include <stdint.h>
 
 #include "board.h"
+#include "bytes.h"
 
-/* One aligned word.  A board that does not map its flash into memory defines it in another way. */
-#ifndef FLASH_WORD
-#define FLASH_WORD(address) (*(const volatile uint32_t *)(uintptr_t)(address))
+/* A chip that does not map its flash into memory defines it in another way. */
+#ifndef FLASH_READ
+#define FLASH_READ(address, to, length) memcpy(to, (const void *)(uintptr_t)(address), length)
 #endif
 
-/* Any bytes, to memory. */
+/* Any bytes, to memory: as they are now, whatever was read or erased before. */
 static inline void flash_read(uint32_t address, void *to, size_t length) {
-  uint8_t *bytes = to;
-  while (length--) {
-    *bytes++ = (uint8_t)(FLASH_WORD(address & ~3u) >> address % 4 * 8);
-    address++;
-  }
+  __asm__ volatile("" ::: "memory");
+  FLASH_READ(address, to, length);
+}
+
+static inline uint32_t flash_word(uint32_t address) {
+  uint32_t word;
+  flash_read(address, &word, sizeof word);
+  return word;
 }
 
 #endif

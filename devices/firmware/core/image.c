@@ -1,6 +1,7 @@
 #include "image.h"
 
 #include "board.h"
+#include "bytes.h"
 #include "container_abi.h"
 #include "crc.h"
 #include "flash.h"
@@ -20,13 +21,6 @@ uint32_t image_slot_start(int slot) { return slot == 0 ? BOARD_SLOT0_START : BOA
 
 uint32_t image_slot_size(int slot) { return slot == 0 ? BOARD_SLOT0_SIZE : BOARD_SLOT1_SIZE; }
 
-static bool equal(const void *left, const void *right, uint32_t length) {
-  const uint8_t *a = left, *b = right;
-  while (length--)
-    if (*a++ != *b++) return false;
-  return true;
-}
-
 /* Whether `bytes` bytes from `address` on lie in the range. */
 static bool within(uint32_t start, uint32_t size, uint32_t address, uint32_t bytes) {
   uint32_t offset = address - start;
@@ -44,18 +38,24 @@ static bool ports_right(uint32_t body, const struct image_header *header) {
   uint32_t port = header->ports;
   if (port % 4 != 0) return false;
   while (within(body, header->body_bytes, port, sizeof(struct rune_port))) {
-    if ((FLASH_WORD(port) & 0xFF) == RUNE_PORT_END) return true;
+    if ((flash_word(port) & 0xFF) == RUNE_PORT_END) return true;
     port += sizeof(struct rune_port);
   }
   return false;
 }
 
+/* What of an image's header is the same in all for this board, from `rune_magic` on. */
+static const struct {
+  uint32_t rune_magic;
+  uint16_t header_version;
+  uint16_t abi;
+  char board[16];
+} identity = {RUNE_MAGIC, HEADER_VERSION, BOARD_ABI, BOARD_NAME};
+
 static bool names_right(const struct image_header *header) {
-  static const char board[sizeof header->board] = BOARD_NAME;
-  return header->magic == MCUBOOT_MAGIC && header->rune_magic == RUNE_MAGIC &&
-         header->header_bytes == IMAGE_HEADER_BYTES && header->protected_bytes == 0 && header->flags == 0 &&
-         header->header_version == HEADER_VERSION && header->abi == BOARD_ABI &&
-         equal(header->board, board, sizeof board);
+  return header->magic == MCUBOOT_MAGIC && header->header_bytes == IMAGE_HEADER_BYTES &&
+         header->protected_bytes == 0 && header->flags == 0 &&
+         memcmp(&header->rune_magic, &identity, sizeof identity) == 0;
 }
 
 bool image_header(int slot, struct image_header *header) {
@@ -92,10 +92,10 @@ bool image_right(int slot, uint32_t bytes, const uint8_t *sha256) {
   uint8_t digest[SHA256_BYTES];
   flash_read(trailer, expected, sizeof expected);
   sha256_finish(&hash, digest);
-  if (expected[0] != TRAILER_INFO || expected[1] != TRAILER_TLV || !equal(digest, &expected[2], sizeof digest))
+  if (expected[0] != TRAILER_INFO || expected[1] != TRAILER_TLV || memcmp(digest, &expected[2], sizeof digest) != 0)
     return false;
   sha256_finish(&file, digest);
-  return sha256 == NULL || equal(digest, sha256, sizeof digest);
+  return sha256 == NULL || memcmp(digest, sha256, sizeof digest) == 0;
 }
 
 void image_sha256(int slot, const struct image_header *header, uint8_t sha256[32]) {

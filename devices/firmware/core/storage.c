@@ -12,9 +12,11 @@
 #include "storage.h"
 
 #include "board.h"
+#include "bytes.h"
 #include "crc.h"
 #include "flash.h"
 #include "port.h"
+#include "sha256.h"
 
 #define RECORDS_END (BOARD_FLASH_RECORDS_START + BOARD_FLASH_RECORDS_SIZE)
 #define RECORD_MAGIC 0x31434552u
@@ -23,30 +25,34 @@
 #define CHUNK_BYTES 64u
 #define PROGRESS_PARTS 16u /* how often at most the progress of an upload is recorded */
 
+#define RECORD_WORDS 16u
+
 struct record {
-  uint32_t magic;
-  uint32_t sequence;
-  uint8_t valid;     /* a bit for each slot */
-  uint8_t confirmed; /* these are a slot or NO_SLOT */
-  uint8_t pending;
-  uint8_t tried; /* was started and is not confirmed yet */
-  uint8_t upload_slot;
-  uint8_t upload_named; /* whether upload_sha256 is known */
-  uint8_t padding[2];
-  uint32_t upload_bytes;
-  uint32_t upload_offset; /* the begin of an erase unit: what lies before it in the slot is written and stays */
-  uint8_t upload_sha256[32];
-  uint32_t crc32;
-  uint32_t closed;
+  union {
+    uint32_t words[RECORD_WORDS];
+    struct {
+      uint32_t magic;
+      uint32_t sequence;
+      uint8_t valid;     /* a bit for each slot */
+      uint8_t confirmed; /* these are a slot or NO_SLOT */
+      uint8_t pending;
+      uint8_t tried; /* was started and is not confirmed yet */
+      uint8_t upload_slot;
+      uint8_t upload_named; /* whether upload_sha256 is known */
+      uint8_t padding[2];
+      uint32_t upload_bytes;
+      uint32_t upload_offset; /* the begin of an erase unit: what lies before it in the slot is written and stays */
+      uint8_t upload_sha256[SHA256_BYTES];
+      uint32_t crc32;
+      uint32_t closed;
+    };
+  };
 };
 
-#define RECORD_WORDS (sizeof(struct record) / 4)
+#define RECORD_BYTES (RECORD_WORDS * sizeof(uint32_t))
+_Static_assert(sizeof(struct record) == RECORD_BYTES, "the words are all of it");
 
-union record_words {
-  struct record record;
-  uint32_t words[RECORD_WORDS];
-};
-
+/* The newest record: changed here first, then written by commit(). */
 static struct record current;
 static uint32_t log_next; /* where the next record goes; where it equals log_unit_end, to the next unit */
 static uint32_t log_unit_end;
@@ -61,36 +67,15 @@ static struct {
   uint32_t erased_end; /* address up to which the slot was erased for it */
 } upload;
 
-static bool commit(const struct record *state) {
-  union record_words next = {.record = *state};
-  if (log_next == log_unit_end) {
-    uint32_t unit = log_next == RECORDS_END ? BOARD_FLASH_RECORDS_START : log_next;
-    if (!port_flash_erase(unit)) return false;
-    log_next = unit;
-    log_unit_end = unit + port_flash_unit(unit);
-  }
-  next.record.magic = RECORD_MAGIC;
-  next.record.sequence = ++current.sequence;
-  next.record.crc32 = crc32(&next, offsetof(struct record, crc32));
-  next.record.closed = 0;
-  uint32_t address = log_next;
-  log_next += sizeof next;
-  if (!port_flash_write(address, next.words, RECORD_WORDS - 1) ||
-      !port_flash_write(address + offsetof(struct record, closed), &next.record.closed, 1))
-    return false;
-  current = next.record;
-  return true;
-}
-
 enum reading { READ_BLANK, READ_TORN, READ_RIGHT };
 
-static enum reading read_record(uint32_t address, union record_words *next) {
+static enum reading read_record(uint32_t address, struct record *next) {
   flash_read(address, next, sizeof *next);
   uint32_t all = BLANK;
   for (unsigned i = 0; i < RECORD_WORDS; i++) all &= next->words[i];
   if (all == BLANK) return READ_BLANK;
-  if (next->record.magic != RECORD_MAGIC) return READ_TORN;
-  return next->record.crc32 == crc32(next, offsetof(struct record, crc32)) ? READ_RIGHT : READ_TORN;
+  if (next->magic != RECORD_MAGIC) return READ_TORN;
+  return next->crc32 == crc32(next, offsetof(struct record, crc32)) ? READ_RIGHT : READ_TORN;
 }
 
 /* The next record goes to the unit behind the one that holds this address. */
@@ -102,20 +87,20 @@ static void log_leave_unit(uint32_t address) {
 
 /* Reads the newest record into `current`.  Returns whether a fresh one must be written. */
 static bool log_read(void) {
-  union record_words next;
+  struct record next;
   uint32_t newest = BLANK, closed = BLANK, closed_sequence = 0;
   bool torn = false;
   current = (struct record){.confirmed = NO_SLOT, .pending = NO_SLOT, .tried = NO_SLOT, .upload_slot = NO_SLOT};
-  for (uint32_t address = BOARD_FLASH_RECORDS_START; address < RECORDS_END; address += sizeof next) {
+  for (uint32_t address = BOARD_FLASH_RECORDS_START; address < RECORDS_END; address += RECORD_BYTES) {
     enum reading reading = read_record(address, &next);
     if (reading == READ_TORN) torn = true;
     if (reading != READ_RIGHT) continue;
-    if (next.record.sequence > current.sequence) {
-      current = next.record;
+    if (next.sequence > current.sequence) {
+      current = next;
       newest = address;
     }
-    if (next.record.closed != BLANK && next.record.sequence > closed_sequence) {
-      closed_sequence = next.record.sequence;
+    if (next.closed != BLANK && next.sequence > closed_sequence) {
+      closed_sequence = next.sequence;
       closed = address;
     }
   }
@@ -123,6 +108,34 @@ static bool log_read(void) {
   torn |= current.closed == BLANK;
   current.sequence++; /* a torn record that reads as nothing now may have had this number */
   return torn;
+}
+
+/* Where the log goes on.  False when the flash fails. */
+static bool log_place(void) {
+  if (log_next != log_unit_end) return true;
+  uint32_t unit = log_next == RECORDS_END ? BOARD_FLASH_RECORDS_START : log_next;
+  if (!port_flash_erase(unit)) return false;
+  log_next = unit;
+  log_unit_end = unit + port_flash_unit(unit);
+  return true;
+}
+
+/* Writes `current` as a new record.  When the flash fails, `current` is again what the log says. */
+static bool commit(void) {
+  current.magic = RECORD_MAGIC;
+  current.sequence++;
+  current.crc32 = crc32(&current, offsetof(struct record, crc32));
+  current.closed = 0;
+  if (log_place()) {
+    uint32_t address = log_next;
+    log_next += RECORD_BYTES;
+    if (port_flash_write(address, current.words, RECORD_WORDS - 1) &&
+        port_flash_write(address + offsetof(struct record, closed), &current.closed, 1))
+      return true;
+  }
+  (void)log_read();
+  upload.live = false;
+  return false;
 }
 
 /* Whether the container in a slot can be started. */
@@ -135,24 +148,22 @@ static bool writable(int slot) {
   return slot >= 0 && slot < STORAGE_SLOTS && slot != active && (slot != current.confirmed || !usable(slot));
 }
 
-static void forget(struct record *record, int slot) {
-  record->valid &= (uint8_t) ~(1u << slot);
-  if (record->confirmed == slot) record->confirmed = NO_SLOT;
-  if (record->pending == slot) record->pending = NO_SLOT;
-  if (record->tried == slot) record->tried = NO_SLOT;
-  if (record->upload_slot == slot) record->upload_slot = NO_SLOT;
+static void forget(int slot) {
+  current.valid &= (uint8_t) ~(1u << slot);
+  if (current.confirmed == slot) current.confirmed = NO_SLOT;
+  if (current.pending == slot) current.pending = NO_SLOT;
+  if (current.tried == slot) current.tried = NO_SLOT;
+  if (current.upload_slot == slot) current.upload_slot = NO_SLOT;
 }
 
 void storage_start(void) {
-  bool changed = log_read();
   upload.live = false;
-  struct record record = current;
-  record.tried = usable(record.pending) ? record.pending : NO_SLOT;
-  record.pending = NO_SLOT;
-  changed |= record.tried != current.tried || record.pending != current.pending;
-  bool recorded = !changed || commit(&record);
-  active = recorded && record.tried != NO_SLOT ? record.tried : current.confirmed;
-  if (!usable(active)) active = STORAGE_NONE;
+  bool changed = log_read() || current.tried != NO_SLOT || current.pending != NO_SLOT;
+  current.tried = usable(current.pending) ? current.pending : NO_SLOT;
+  current.pending = NO_SLOT;
+  int chosen = current.tried != NO_SLOT ? current.tried : current.confirmed;
+  if (changed && !commit()) chosen = current.confirmed;
+  active = usable(chosen) ? chosen : STORAGE_NONE;
 }
 
 void storage_slot(int slot, struct storage_slot *state) {
@@ -179,22 +190,18 @@ int storage_upload_slot(void) {
 
 /* Whether the upload that is recorded is of this very file. */
 static bool recorded_upload(int slot, uint32_t bytes, const uint8_t *sha256) {
-  if (sha256 == NULL || current.upload_slot != slot || current.upload_bytes != bytes || !current.upload_named)
-    return false;
-  for (unsigned i = 0; i < sizeof current.upload_sha256; i++)
-    if (current.upload_sha256[i] != sha256[i]) return false;
-  return true;
+  return sha256 != NULL && current.upload_slot == slot && current.upload_bytes == bytes && current.upload_named &&
+         memcmp(current.upload_sha256, sha256, SHA256_BYTES) == 0;
 }
 
 static bool record_upload(int slot, uint32_t bytes, const uint8_t *sha256) {
-  struct record record = current;
-  forget(&record, slot);
-  record.upload_slot = (uint8_t)slot;
-  record.upload_bytes = bytes;
-  record.upload_offset = 0;
-  record.upload_named = sha256 != NULL;
-  for (unsigned i = 0; i < sizeof record.upload_sha256; i++) record.upload_sha256[i] = sha256 ? sha256[i] : 0;
-  return commit(&record);
+  forget(slot);
+  current.upload_slot = (uint8_t)slot;
+  current.upload_bytes = bytes;
+  current.upload_offset = 0;
+  current.upload_named = sha256 != NULL;
+  if (sha256 != NULL) memcpy(current.upload_sha256, sha256, SHA256_BYTES);
+  return commit();
 }
 
 static void upload_from(int slot, uint32_t bytes, uint32_t offset) {
@@ -214,9 +221,8 @@ bool storage_upload_begin(int slot, uint32_t bytes, const uint8_t sha256[32], ui
     if (!record_upload(slot, bytes, sha256)) return false;
     upload_from(slot, bytes, 0);
   } else if (!upload.live || upload.slot != slot) {
-    struct record record = current;
-    if (!commit(&record)) return false;
-    upload_from(slot, bytes, record.upload_offset);
+    if (!commit()) return false;
+    upload_from(slot, bytes, current.upload_offset);
   }
   *offset = upload.offset;
   return true;
@@ -225,9 +231,8 @@ bool storage_upload_begin(int slot, uint32_t bytes, const uint8_t sha256[32], ui
 /* At the begin of an erase unit: everything before it is written. */
 static bool enter_unit(uint32_t address) {
   if (upload.offset - current.upload_offset >= image_slot_size(upload.slot) / PROGRESS_PARTS) {
-    struct record record = current;
-    record.upload_offset = upload.offset;
-    if (!commit(&record)) return false;
+    current.upload_offset = upload.offset;
+    if (!commit()) return false;
   }
   upload.erased_end = address + port_flash_unit(address);
   return port_flash_erase(address);
@@ -241,7 +246,7 @@ static uint32_t write_chunk(const uint8_t *data, uint32_t length) {
   if (count > length) count = length;
   if (count > CHUNK_BYTES) count = CHUNK_BYTES;
   words[(count - 1) / 4] = BLANK;
-  for (uint32_t i = 0; i < count; i++) ((uint8_t *)words)[i] = data[i];
+  memcpy(words, data, count);
   return port_flash_write(address, words, (count + 3) / 4) ? count : 0;
 }
 
@@ -264,25 +269,23 @@ bool storage_upload_finish(void) {
   int slot = upload.slot;
   upload.live = false;
   if (usable(slot)) return true; /* storage_upload_begin found it in place */
-  struct record record = current;
   bool right = image_right(slot, upload.bytes, current.upload_named ? current.upload_sha256 : NULL);
-  forget(&record, slot);
-  if (right) record.valid |= (uint8_t)(1u << slot);
-  return commit(&record) && right;
+  forget(slot);
+  current.valid |= (uint8_t)(right << slot);
+  return commit() && right;
 }
 
 static bool unit_blank(uint32_t address, uint32_t end) {
   for (; address < end; address += 4)
-    if (FLASH_WORD(address) != BLANK) return false;
+    if (flash_word(address) != BLANK) return false;
   return true;
 }
 
 bool storage_erase(int slot) {
   if (!writable(slot)) return false;
-  struct record record = current;
   upload.live = false;
-  forget(&record, slot);
-  if (!commit(&record)) return false;
+  forget(slot);
+  if (!commit()) return false;
   uint32_t address = image_slot_start(slot), end = address + image_slot_size(slot);
   while (address < end) {
     uint32_t unit_end = address + port_flash_unit(address);
@@ -294,18 +297,16 @@ bool storage_erase(int slot) {
 
 bool storage_set_pending(int slot) {
   if (!usable(slot)) return false;
-  struct record record = current;
-  record.pending = slot == current.confirmed ? NO_SLOT : (uint8_t)slot;
-  return commit(&record);
+  current.pending = slot == current.confirmed ? NO_SLOT : (uint8_t)slot;
+  return commit();
 }
 
 bool storage_set_confirmed(int slot) {
   if (!usable(slot)) return false;
-  struct record record = current;
-  if (slot != active || slot == record.pending) record.pending = NO_SLOT;
-  if (slot == record.tried) record.tried = NO_SLOT;
-  record.confirmed = (uint8_t)slot;
-  return commit(&record);
+  if (slot != active || slot == current.pending) current.pending = NO_SLOT;
+  if (slot == current.tried) current.tried = NO_SLOT;
+  current.confirmed = (uint8_t)slot;
+  return commit();
 }
 
 bool storage_reject(void) {

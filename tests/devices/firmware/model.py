@@ -82,7 +82,7 @@ def _build(
         assert sum(text.count(old) for text in sources.values()) == 1, f"expected once in the firmware: {old}"
         sources = {name: text.replace(old, new) for name, text in sources.items()}
     includes = [f"-I{path}" for path in (folder, CORE, HERE)]
-    common = ["cc", "-O2", "-std=gnu17", "-Wall", "-Wextra", *flags, *includes]
+    common = ["cc", "-O3", "-std=gnu17", "-Wall", "-Wextra", *flags, *includes]
     firmware = folder / "firmware.c"
     firmware.write_text("\n".join(sources[name] for name in SOURCES), encoding="utf-8")
     compiled = folder / "firmware.o"

@@ -38,17 +38,28 @@ static struct nor_cell *find(uint32_t address) {
 
 const struct nor_cell *nor_cell(uint32_t address) { return find(address); }
 
-uint32_t nor_word(uint32_t address) {
-  const struct nor_cell *cell = find(address);
-  if (cell == NULL || address % 4 != 0) {
-    nor_violation("a read outside of records and slots");
-    return 0;
-  }
-  if (!cell->weak) return cell->value;
+static uint32_t read_weak(const struct nor_cell *cell) {
   uint32_t mask = nor_random();
   if (mask % 4 == 0) mask = 0;
   if (mask % 4 == 1) mask = ~0u;
   return (cell->value & ~mask) | (cell->other & mask);
+}
+
+void nor_read(uint32_t address, void *to, size_t length) {
+  uint8_t *bytes = to;
+  while (length > 0) {
+    const struct nor_cell *cell = find(address);
+    if (cell == NULL) {
+      nor_violation("a read outside of records and slots");
+      return;
+    }
+    uint32_t word = cell->weak ? read_weak(cell) : cell->value, first = address % 4;
+    size_t count = length < 4 - first ? length : 4 - first;
+    memcpy(bytes, (uint8_t *)&word + first, count);
+    address += (uint32_t)count;
+    bytes += count;
+    length -= count;
+  }
 }
 
 static void unit_at(uint32_t address, uint32_t *start, uint32_t *size) {

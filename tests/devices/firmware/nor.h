@@ -13,7 +13,7 @@
 #pragma clang section bss = "firmware_bss" data = "firmware_data"
 #endif
 
-#define FLASH_WORD(address) nor_word(address)
+#define FLASH_READ(address, to, length) nor_read(address, to, length)
 
 #define NOR_RECORDS_WORDS (BOARD_FLASH_RECORDS_SIZE / 4)
 #define NOR_SLOT0_WORDS (BOARD_SLOT0_SIZE / 4)
@@ -48,7 +48,7 @@ extern uint64_t nor_fail_at; /* the number of the operation that reports a failu
 
 void nor_reset(uint32_t seed); /* a new chip: all blank */
 uint32_t nor_random(void);
-uint32_t nor_word(uint32_t address);
+void nor_read(uint32_t address, void *to, size_t length);
 const struct nor_cell *nor_cell(uint32_t address); /* NULL outside of records and slots */
 void nor_wipe_ram(void);                           /* zeros, noise or what was there */
 

@@ -72,21 +72,17 @@ def test_random_requests_cuts_and_flash_failures(programs: dict[str, Path], boar
 BUGS = {
     "the image is not verified": {"bool right = image_right(": "bool right = true || image_right("},
     "the slot is recorded as valid before the data": {
-        "  record.upload_slot = (uint8_t)slot;\n": (
-            "  record.upload_slot = (uint8_t)slot;\n  record.valid |= (uint8_t)(1u << slot);\n"
+        "  current.upload_slot = (uint8_t)slot;\n": (
+            "  current.upload_slot = (uint8_t)slot;\n  current.valid |= (uint8_t)(1u << slot);\n"
         )
     },
     "the slot stays valid while it is written over": {
-        "  forget(&record, slot);\n  record.upload_slot": "  record.upload_slot"
+        "  forget(slot);\n  current.upload_slot": "  current.upload_slot"
     },
     "the trial is kept in RAM alone": {
-        "bool recorded = !changed || commit(&record);": "bool recorded = true;\n  current = record;"
+        "if (changed && !commit()) chosen = current.confirmed;": "(void)changed;"
     },
-    "the upload is kept in RAM over a reset": {
-        "  upload.live = false;\n  struct record record = current;\n  record.tried": (
-            "  struct record record = current;\n  record.tried"
-        )
-    },
+    "the upload is kept in RAM over a reset": {"  upload.live = false;\n  bool changed": "  bool changed"},
     "confirming does not ask whether the slot is valid": {
         "bool storage_set_confirmed(int slot) {\n  if (!usable(slot)) return false;": (
             "bool storage_set_confirmed(int slot) {"
@@ -100,13 +96,13 @@ BUGS = {
     },
     "the log goes on in the same unit after a reset": {
         "  log_next = log_unit_end = end;": (
-            "  log_unit_end = end;\n  log_next = address == BLANK ? end : address + sizeof(struct record);"
+            "  log_unit_end = end;\n  log_next = address == BLANK ? end : address + RECORD_BYTES;"
         )
     },
     "a torn record is left as it is": {"  return torn;": "  return false;"},
     "a torn record's number is used again": {"  current.sequence++; /*": "  /*"},
     "the CRC of a record is not looked at": {
-        "next->record.crc32 == crc32(next, offsetof(struct record, crc32))": "next->record.crc32 != 0"
+        "next->crc32 == crc32(next, offsetof(struct record, crc32))": "next->crc32 != 0"
     },
     "an upload goes on without erasing the unit": {
         "upload.erased_end = image_slot_start(slot) + offset;": (
@@ -114,11 +110,11 @@ BUGS = {
         )
     },
     "progress is recorded before the data": {
-        "record.upload_offset = upload.offset;": (
-            "record.upload_offset = upload.offset + port_flash_unit(address);"
+        "current.upload_offset = upload.offset;": (
+            "current.upload_offset = upload.offset + port_flash_unit(address);"
         )
     },
-    "the progress of another upload is believed": {"  record.upload_offset = 0;\n": ""},
+    "the progress of another upload is believed": {"  current.upload_offset = 0;\n": ""},
 }
 
 
