@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,11 +43,14 @@ def command(board: Board, port: str | None, output: Path | None, as_json: bool) 
     if port is None and output is None:
         hint = "--port PORT installs it, -o FILE writes it"
         raise UsageError("it is not said where the agent goes", hint=hint)
-    agent = build_agent(board)
-    if output is not None:
-        write_atomically(output, agents.encode(agent, board, output.suffix))
-    if port is not None:
-        agents.install(agent, board, port)
+    with console.Phases(shown=sys.stderr.isatty()) as phases:
+        phases("build")
+        agent = build_agent(board)
+        if output is not None:
+            write_atomically(output, agents.encode(agent, board, output.suffix))
+        if port is not None:
+            phases("install and read back")
+            agents.install(agent, board, port)
     facts = _facts(agent, board, output, port)
     if as_json:
         console.print_json(facts)
