@@ -60,11 +60,11 @@ void sha256_update(struct sha256 *hash, const void *data, size_t length) {
   while (length--) append(hash, *bytes++);
 }
 
-/* The padding of section 5.1.1; then the digest, big-endian. */
+/* The padding of section 5.1.1, which ends with the length in bits, 64 of them; then the digest, big-endian. */
 void sha256_finish(struct sha256 *hash, uint8_t digest[SHA256_BYTES]) {
   uint32_t bits = hash->length * 8;
   append(hash, 0x80);
-  while (hash->length % BLOCK_BYTES != BLOCK_BYTES - 4) append(hash, 0);
-  for (int shift = 24; shift >= 0; shift -= 8) append(hash, (uint8_t)(bits >> shift));
+  while (hash->length % BLOCK_BYTES != BLOCK_BYTES - 8) append(hash, 0);
+  for (unsigned i = 0; i < 8; i++) append(hash, i < 4 ? 0 : (uint8_t)(bits >> (56 - 8 * i)));
   for (unsigned i = 0; i < SHA256_BYTES; i++) digest[i] = (uint8_t)(hash->state[i / 4] >> (24 - i % 4 * 8));
 }
