@@ -137,4 +137,6 @@ def _parse_header(data: bytes) -> tuple[ImageHeader, int]:
     if fields[1] != HEADER_VERSION or fields[2] != ABI_VERSION:
         raise ContainerError(f"the image has header version {fields[1]}, ABI {fields[2]}")
     board = fields[3].rstrip(b"\0").decode("ascii", "replace")
+    if not (board.isascii() and board.isprintable()):
+        raise ContainerError("the image's header names no board: expected printable ASCII characters")
     return ImageHeader(board, *fields[4:12]), size
