@@ -6,36 +6,35 @@
 /* In the order of container/tensors.py's ElementType. */
 enum element { U8, I8, U16, I16, U32, I32, U64, I64, F32 };
 
+#define SIGN 0x80000000u
 #define F32_INFINITY 0x7F800000u
-#define F32_MAGNITUDE 0x7FFFFFFFu
 
-/* Numbers in the order of the floats that have these bits. */
-static int32_t f32_order(uint32_t bits) {
-  return bits >> 31 ? -(int32_t)(bits & F32_MAGNITUDE) : (int32_t)bits;
-}
-
-static bool f32_at_least(uint32_t value, uint32_t threshold) {
-  bool numbers = (value & F32_MAGNITUDE) <= F32_INFINITY && (threshold & F32_MAGNITUDE) <= F32_INFINITY;
-  return numbers && f32_order(value) >= f32_order(threshold);
-}
+static bool is_signed(enum element element) { return element == I8 || element == I16 || element == I32; }
 
 static uint32_t element_bytes(enum element element) { return element <= I8 ? 1 : element <= I16 ? 2 : 4; }
 
+/* A number that is the larger the larger an element with these bits is. */
+static uint32_t order(enum element element, uint32_t bits) {
+  if (element == F32) return bits & SIGN ? 0 - bits : bits | SIGN; /* minus zero equals zero */
+  return is_signed(element) ? bits ^ SIGN : bits;
+}
+
+static uint32_t sign_extended(uint32_t bits, uint32_t bytes) {
+  uint32_t unused = 32 - 8 * bytes;
+  return (uint32_t)((int32_t)(bits << unused) >> unused);
+}
+
+static bool is_number(enum element element, uint32_t bits) { return element != F32 || (bits & ~SIGN) <= F32_INFINITY; }
+
 /* Whether the first element is at least the threshold; false for elements of other types. */
 static bool is_above(const struct rune_port *port, const uint8_t *value, uint32_t bytes) {
-  uint32_t raw = 0, size = element_bytes(port->element);
-  if (bytes < size) return false;
-  memcpy(&raw, value, size);
-  switch (port->element) {
-    case U8:
-    case U16:
-    case U32: return raw >= port->threshold;
-    case I8: return (int8_t)raw >= (int32_t)port->threshold;
-    case I16: return (int16_t)raw >= (int32_t)port->threshold;
-    case I32: return (int32_t)raw >= (int32_t)port->threshold;
-    case F32: return f32_at_least(raw, port->threshold);
-    default: return false;
-  }
+  enum element element = (enum element)port->element;
+  uint32_t bits = 0, size = element_bytes(element);
+  if (bytes < size || (element > I32 && element != F32)) return false;
+  memcpy(&bits, value, size);
+  if (is_signed(element)) bits = sign_extended(bits, size);
+  return is_number(element, bits) && is_number(element, port->threshold) &&
+         order(element, bits) >= order(element, port->threshold);
 }
 
 /* The text ends at a zero byte or with its last byte; the label, in the container, at a zero byte. */

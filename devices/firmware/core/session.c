@@ -7,7 +7,7 @@
 #include "sources.h"
 #include "storage.h"
 
-#define DEADLINE_MS 10000
+#define DEFAULT_DEADLINE_MS 10000
 #define SLICE_MS 20
 #define SETTLE_MS 200
 #define DATA_MARGIN 16 /* bytes of an answer beside the state and the data: their heads, and the map's end */
@@ -25,16 +25,16 @@ static struct {
   uint32_t number;
   uint32_t calls;  /* READ and WRITE in this inference */
   uint32_t offset; /* in the sample or value */
-  uint32_t deadline_ms;
+  uint32_t deadline_ms; /* 0 until it is set */
   uint32_t finished_ms; /* when the last inference of the loop ended */
-} session = {.deadline_ms = DEADLINE_MS};
+} session;
 
 static void start_task(uint32_t task) {
   session.state = SESSION_BUSY;
   session.prepared = false;
   session.inferring = task == RUNE_TASK_RUN;
   session.calls = 0;
-  supervisor_start(&session.container, task, session.deadline_ms);
+  supervisor_start(&session.container, task, session.deadline_ms ? session.deadline_ms : DEFAULT_DEADLINE_MS);
 }
 
 /* Takes up the container that storage has chosen and begins to instantiate it. */
