@@ -1,0 +1,1 @@
+"""Containers as whole images for Arduino boards with an AVR: the container's code and a small runtime."""

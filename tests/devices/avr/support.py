@@ -1,0 +1,47 @@
+"""AVR boards in simavr, spoken to as over a cable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from container.sections import Container
+from devices.avr.stream import BootedStream
+from devices.board import Board
+from devices.emulators import bootloaders
+from devices.emulators.base import RunningEmulator, start_emulator
+from devices.execution import BoardApplication
+from devices.link.session import Session
+from tests.tools import needs
+
+
+def need_compiler() -> None:
+    """Skips without avr-gcc."""
+    needs("avr-gcc")
+
+
+def need_emulator() -> None:
+    """Skips without what an emulated AVR board wants."""
+    need_compiler()
+    needs("gcc")
+    needs("avrdude")
+    if not Path("/usr/include/simavr").exists() or not bootloaders.FOLDER.exists():
+        pytest.skip("libsimavr-dev or arduino-core-avr is not installed")
+
+
+def open_session(emulator: RunningEmulator) -> Session:
+    return Session(lambda: BootedStream(str(emulator.port), 115_200))
+
+
+@contextmanager
+def running(
+    container: Container, board: Board, firmware: bytes, *, deadline_s: float = 10.0
+) -> Iterator[tuple[BoardApplication, Session]]:
+    """A board whose flash holds an image from the start."""
+    with start_emulator(board, firmware=firmware) as emulator:
+        session = open_session(emulator)
+        with BoardApplication(container, session, deadline_s=deadline_s) as application:
+            yield application, session
