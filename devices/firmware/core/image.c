@@ -23,8 +23,8 @@ uint32_t image_slot_size(int slot) { return slot == 0 ? BOARD_SLOT0_SIZE : BOARD
 
 /* Whether `bytes` bytes from `address` on lie in the range. */
 static bool within(uint32_t start, uint32_t size, uint32_t address, uint32_t bytes) {
-  uint32_t offset = address - start;
-  return address >= start && offset <= size && bytes <= size - offset;
+  uint32_t offset = address - start; /* of an address before it: very large */
+  return offset <= size && bytes <= size - offset;
 }
 
 static bool ram_right(const struct image_header *header) {
