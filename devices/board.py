@@ -18,6 +18,13 @@ from container.errors import ContainerError, UsageError
 BOARDS = Path(__file__).parent / "boards"
 
 _USB_ID = re.compile(r"[0-9A-F]{4}:[0-9A-F]{4}")
+_NAME = re.compile(r"[a-z0-9-]{1,16}")
+"""Of a board: it is in the header of images for it, and in C."""
+_MACRO = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ADDRESSES = 1 << 32
+_MAXIMUM_UNITS = 1 << 16
+_RECORD_BYTES = 64
+"""Of the agent, see firmware/core/storage.c."""
 
 
 class Status(StrEnum):
@@ -191,29 +198,64 @@ def parse(name: str, text: str) -> Board:
 
 def _check(board: Board) -> None:
     """Whatever types alone do not say.  Raises ContainerError."""
+    _check_names(board)
     flash, ram = board.flash, board.ram
     whole_flash, whole_ram = Region(flash.start, flash.size), Region(ram.start, ram.size)
     kept = [region for region in (flash.agent, flash.records, *flash.slots) if region is not None]
     _check_regions("flash", whole_flash, kept)
     _check_regions("ram", whole_ram, [region for region in (ram.container, ram.agent) if region is not None])
-    if sum(unit.size * unit.count for unit in flash.units) != flash.size:
-        raise ContainerError("flash.units: they do not add up to flash.size")
+    _check_units(flash)
     if len(flash.slots) != (2 if board.has_agent else 1):
         raise ContainerError("flash.slots: expected two beside an agent, else one")
     if board.has_agent != (flash.records is not None) or board.has_agent != (ram.agent is not None):
         raise ContainerError("flash.records, ram.agent: an agent needs both, and nothing else needs them")
-    borders = _unit_borders(flash)
-    for region in kept:
-        if board.has_agent and not {region.start, region.end} <= borders:
-            raise ContainerError(f"flash: {region.start:#x} + {region.size:#x} is not made of erase units")
+    if board.has_agent:
+        _check_borders(flash, kept)
     if board.loader.probe and "{file}" not in board.loader.probe:
         raise ContainerError("loader.probe: the command has no {file} in it")
+    if board.cpu.clock_hz <= 0 or board.uart.baud <= 0:
+        raise ContainerError("cpu.clock_hz, uart.baud: expected numbers above 0")
     for usb_id in board.usb_ids:
         if not _USB_ID.fullmatch(usb_id):
             raise ContainerError(f"usb_ids: {usb_id!r} is not of the form 2341:0043")
 
 
+def _check_names(board: Board) -> None:
+    if not _NAME.fullmatch(board.name):
+        raise ContainerError("its name: expected at most 16 of a to z, 0 to 9 and `-`")
+    for macro in board.chip.defines:
+        if not _MACRO.fullmatch(macro):
+            raise ContainerError(f"chip.defines: {macro!r} is no name of a macro in C")
+
+
+def _check_units(flash: Flash) -> None:
+    if any(units.size <= 0 or units.count <= 0 for units in flash.units):
+        raise ContainerError("flash.units: expected sizes and counts above 0")
+    if sum(units.count for units in flash.units) > _MAXIMUM_UNITS:
+        raise ContainerError(f"flash.units: more than {_MAXIMUM_UNITS:,}")
+    if sum(units.size * units.count for units in flash.units) != flash.size:
+        raise ContainerError("flash.units: they do not add up to flash.size")
+
+
+def _check_borders(flash: Flash, regions: list[Region]) -> None:
+    """What is erased by itself is made of whole units; the log of records, of at least two."""
+    borders = _unit_borders(flash)
+    for region in regions:
+        if not {region.start, region.end} <= borders:
+            raise ContainerError(f"flash: {region.start:#x} + {region.size:#x} is not made of erase units")
+    records = flash.records
+    if records is None:
+        return
+    inside = [border for border in borders if records.start < border < records.end]
+    if not inside:
+        raise ContainerError("flash.records: expected at least two erase units")
+    if any((border - records.start) % _RECORD_BYTES for border in (*inside, records.end)):
+        raise ContainerError(f"flash.records: expected erase units of a multiple of {_RECORD_BYTES} bytes")
+
+
 def _check_regions(name: str, whole: Region, regions: list[Region]) -> None:
+    if whole.start < 0 or whole.end > _ADDRESSES:
+        raise ContainerError(f"{name}: {whole.start:#x} + {whole.size:#x} are not addresses of 32 bits")
     for region in regions:
         if region.size <= 0 or not whole.holds(region):
             raise ContainerError(f"{name}: {region.start:#x} + {region.size:#x} lies outside of it")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from container.errors import ContainerError, UsageError
 from devices import board
 from devices.board import BOARDS, Region
+from devices.firmware.header import board_header
 
 UNO = (BOARDS / "uno.toml").read_text()
 MICROBIT = (BOARDS / "microbit.toml").read_text()
@@ -55,6 +60,29 @@ def test_a_name_that_no_board_has(name: str, hint: str) -> None:
             "start = 0x0000_3C00",
             "own.toml: flash: the regions at 0x0 and 0x3c00",
         ),
+        (
+            MICROBIT,
+            "size = 0x800 }",
+            "size = 0x400 }",
+            "own.toml: flash.records: expected at least two erase",
+        ),
+        (
+            MICROBIT,
+            "[{ size = 1024, count = 256 }]",
+            "[{ size = 32, count = 8192 }]",
+            "own.toml: flash.records: expected erase units of a multiple of 64 bytes",
+        ),
+        (MICROBIT, "NRF51 =", "'NRF-51' =", "own.toml: chip.defines: 'NRF-51' is no name of a macro in C"),
+        (
+            MICROBIT,
+            "size = 0x4_0000",
+            "size = 0x1_0000_0000_0000",
+            "own.toml: flash: 0x0 + 0x1000000000000 are",
+        ),
+        (UNO, "start = 0x0100", "start = -1", "own.toml: ram: -0x1 + 0x800 are not addresses of 32 bits"),
+        (UNO, "size = 128,", "size = -128,", "own.toml: flash.units: expected sizes and counts above 0"),
+        (UNO, "count = 256", "count = 999_999_999", "own.toml: flash.units: more than 65,536"),
+        (UNO, "baud = 115_200", "baud = 0", "own.toml: cpu.clock_hz, uart.baud: expected numbers above 0"),
         (MICROBIT, "{file}", "agent.hex", "own.toml: loader.probe: the command has no {file} in it"),
     ],
 )
@@ -63,3 +91,36 @@ def test_a_file_that_cannot_be_right(text: str, before: str, after: str, message
     with pytest.raises(ContainerError) as caught:
         board.parse("own", text.replace(before, after, 1))
     assert caught.value.message.startswith(message)
+
+
+@pytest.mark.parametrize("name", ["", "Uno", 'uno"', "a" * 17, "uno\n"])
+def test_a_name_that_neither_c_nor_an_image_takes(name: str) -> None:
+    with pytest.raises(ContainerError, match="its name: expected at most 16 of a to z"):
+        board.parse(name, UNO)
+
+
+def refusal(text: str) -> str:
+    """What is said of a file; empty where it is a board, of which a header can be made."""
+    try:
+        board_header(board.parse("own", text))
+    except ContainerError as error:
+        return error.message
+    return ""
+
+
+@given(st.sampled_from([UNO, MICROBIT]), st.integers(0, 2000), st.integers(0, 8), st.text(max_size=8))
+def test_a_damaged_file_is_refused_or_a_board(text: str, place: int, removed: int, added: str) -> None:
+    message = refusal(text[:place] + added + text[place + removed :])
+    assert message == "" or message.startswith("own.toml: ")
+
+
+@given(
+    st.sampled_from(["start", "size", "count", "clock_hz", "baud"]),
+    st.integers(-(2**70), 2**70),
+    st.integers(0, 9),
+)
+def test_any_other_number_is_refused_or_a_board(key: str, value: int, which: int) -> None:
+    found = list(re.finditer(rf"{key} = [0-9A-Fx_]+", MICROBIT))
+    match = found[which % len(found)]
+    message = refusal(f"{MICROBIT[: match.start()]}{key} = {value}{MICROBIT[match.end() :]}")
+    assert message.startswith("own.toml: ") or (message == "" and value >= 0)
