@@ -29,8 +29,10 @@ static uint32_t call(uint32_t number, uint32_t a, uint32_t b, uint32_t c) {
 #define WORD(address) (*(volatile uint32_t *)(address))
 volatile int32_t progress;
 static int32_t run(void);
+static void instantiate(void);
 void entry(uint32_t task) {
   progress = 7;
+  if (task == RUNE_TASK_INSTANTIATE) instantiate();
   call(RUNE_CALL_FINISH, task == RUNE_TASK_RUN ? (uint32_t)run() : 0, 0, 0);
   for (;;) {
   }
@@ -47,10 +49,10 @@ RANDOM_PORTS = HOST_PORTS.replace("RUNE_SOURCE_HOST", "RUNE_SOURCE_RAND")
 
 
 @cache
-def guest(board_name: str, slot: int, body: str, ports: str = HOST_PORTS) -> BoardImage:
-    """The image of a container whose `run` is defined in `body`."""
+def guest(board_name: str, slot: int, body: str, ports: str = HOST_PORTS, first: str = "") -> BoardImage:
+    """The image of a container whose `run` is defined in `body`; `first` is done when it is instantiated."""
     board = find(board_name)
-    source = ABI.read_text() + PRELUDE + ports + body
+    source = ABI.read_text() + PRELUDE + ports + body + f"static void instantiate(void) {{ {first} }}"
     flash, ram = board.flash.slots[slot].start + HEADER_BYTES, board.ram.container.start
     unit = machine.compile_object(board, source, b"")
     linked = elf.parse(machine.link(board, unit, flash, ram + STACK_BYTES, 0, ("entry", "ports", "limit")))
