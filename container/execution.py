@@ -19,6 +19,10 @@ class Outcome(Protocol):
     def outputs(self) -> Mapping[int, bytes]:
         """By the number that is passed to `write`."""
 
+    @property
+    def fuel(self) -> int | None:
+        """WebAssembly operations; None where they are not counted."""
+
 
 class Executor(Protocol):
     """A container, ready to run: on this machine or on a board."""

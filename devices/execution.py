@@ -103,6 +103,11 @@ class BoardApplication:
         self._set_deadline()
 
     @property
+    def board(self) -> str:
+        """Name of the board."""
+        return self._session.facts.board
+
+    @property
     def manifest(self) -> Manifest:
         """What the container says of itself."""
         return self.container.manifest

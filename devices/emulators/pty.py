@@ -40,6 +40,7 @@ class Rate:
 
     def wait_s(self) -> float:
         """Time until one more byte may pass."""
+        self.allowed()
         return max(0.0, 1.0 - self._credit) / self._bytes_per_s
 
 

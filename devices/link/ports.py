@@ -138,12 +138,20 @@ def recall(folder: Path) -> Remembered | None:
 
 def remember(folder: Path, what: Remembered) -> None:
     """Keep it for the project that a folder belongs to, or begin one.  Raises RuneError."""
+    write_atomically(project_folder(folder) / FILE, codec.encode(what) + b"\n")
+
+
+def project_folder(folder: Path) -> Path:
+    """Where things about boards are kept for the project that a folder belongs to; made where there is none.
+
+    Raises RuneError.
+    """
     place = (_project(folder) or folder.resolve()) / FOLDER
     try:
         place.mkdir(exist_ok=True)
     except OSError as error:
         raise RuneError(f"{place}: cannot be made: {error.strerror}") from None
-    write_atomically(place / FILE, codec.encode(what) + b"\n")
+    return place
 
 
 def created_ns(device: str) -> int | None:

@@ -75,6 +75,13 @@ def board_option(help: str, *, required: bool = False) -> Callable[[Function], F
     return click.option("--board", metavar="BOARD", type=BoardName(), required=required, help=help)
 
 
+port_option = click.option(
+    "--port",
+    metavar="PORT",
+    help="Its serial port; `sim` starts an emulated board. By default the port that was used last, or the "
+    "only one that can be the board's.",
+)
+
 deadline_option = click.option(
     "--deadline",
     "deadline_s",

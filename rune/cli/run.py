@@ -1,20 +1,25 @@
-"""`rune run`: a container on this machine."""
+"""`rune run`: a container on this machine, or on a board that this machine feeds."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from container.abi import Profile
 from rune.cli import console, feeding
 
 if TYPE_CHECKING:
-    from runtime.application import Application
+    from container.execution import Executor
+    from devices.board import Board
+    from runtime.limits import Limits
     from runtime.sensors.choice import SensorOptions
 
 
-@click.command(short_help="Run a container on this machine.")
+@click.command(short_help="Run a container on this machine, or on a board.")
 @feeding.container_argument
 @feeding.sensor_options
 @click.option("--repeat", metavar="N", type=click.IntRange(min=1), default=1, help="Run N inferences.")
@@ -33,6 +38,10 @@ if TYPE_CHECKING:
     type=click.IntRange(min=1),
     help="Count WebAssembly operations, and end an inference after N; slower.",
 )
+@click.option(
+    "--port", metavar="PORT", help="Run it on the board at this serial port; `sim`: an emulated one."
+)
+@feeding.board_option("Run it on the board of this kind that was flashed last, or is at the port.")
 def command(
     container: Path,
     random: tuple[int, ...],
@@ -45,40 +54,68 @@ def command(
     tensors: Path,
     deadline_s: float,
     metering: int | None,
+    board: Board | None,
+    port: str | None,
 ) -> None:
     """Run a container and print one JSON line per inference.
 
     The k-th file of a kind feeds the capability with `source = k` or else the k-th of that kind; a .npy file
-    feeds any.
+    feeds any. With --port or --board a board runs it, after `rune flash`, and is fed the same.
 
     \b
     rune run digits.rune --image seven.png
     rune run sine.rune --random 1 --repeat 3
+    rune run digits.rune --image seven.png --port /dev/ttyACM0
     """
-    from runtime.application import Application
     from runtime.limits import Limits
 
     limits = Limits(deadline_s=deadline_s, fuel=metering)
-    with Application.load(container, profile=profile, limits=limits) as application:
+    with _executor(container, profile, limits, board, port) as executor:
         # Imported after the container's process has started, which meanwhile imports wasmtime.
         from runtime.sensors.choice import SensorOptions
 
         options = SensorOptions(random, sound, image, accel, raw)
-        fuel = _run(application, options, repeat, tensors)
+        fuel = _run(executor, options, repeat, tensors)
     if fuel is not None:
         click.echo(f"metering: {fuel:,} operations in the last inference", err=True)
 
 
-def _run(application: Application, options: SensorOptions, repeat: int, tensors: Path) -> int | None:
+@contextmanager
+def _executor(
+    container: Path, profile: str | None, limits: Limits, board: Board | None, port: str | None
+) -> Iterator[Executor]:
+    """This machine or a board."""
+    if board is None and port is None:
+        from runtime.application import Application
+
+        with Application.load(container, profile=profile, limits=limits) as application:
+            yield application
+        return
+    from container.errors import UsageError
+    from container.sections import load
+    from devices.connection import Place, board_application
+
+    if profile not in (None, Profile.MCU) or limits.fuel is not None:
+        raise UsageError("boards run the profile `mcu`, and do not meter", hint="leave the option out")
+    limits.check()
+    with (
+        Place(Path(), board=board, port=port) as place,
+        board_application(load(container), place, deadline_s=limits.deadline_s) as application,
+    ):
+        yield application
+
+
+def _run(executor: Executor, options: SensorOptions, repeat: int, tensors: Path) -> int | None:
     """Run and print; returns the operations of the last inference, where they are counted."""
     from runtime.outputs import serial, tensor
     from runtime.sensors.choice import open_sensors
 
     fuel = None
-    sources = open_sensors(application.manifest, options)
+    manifest = executor.manifest
+    sources = open_sensors(manifest, options)
     for sequence in range(repeat):
-        result = application.infer({name: source.sample() for name, source in sources.items()})
-        tensor.write_tensors(application.manifest, result.outputs, tensors)
-        console.say(serial.line(application.manifest, result.outputs, sequence))
+        result = executor.infer({name: source.sample() for name, source in sources.items()})
+        tensor.write_tensors(manifest, result.outputs, tensors)
+        console.say(serial.line(manifest, result.outputs, sequence))
         fuel = result.fuel
     return fuel
