@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import re
 import subprocess
 from pathlib import Path
 
 import pytest
+from intelhex import IntelHex
 
 from container.errors import UsageError
 from devices import board
 from devices.aot.build import build_image
 from devices.export import export
 from devices.image import BoardImage
+from devices.size import measure
 from tests.devices.aot import containers
 from tests.tools import needs
 
@@ -27,6 +30,15 @@ def test_an_image_is_for_its_slot() -> None:
         assert (header.board, header.address) == ("microbit", region.start)
         assert header.container_sha256.hex() == container.digest
         assert data == build_image(container, microbit, slot).image.encode()
+
+
+def test_hex_is_the_whole_image_of_an_avr() -> None:
+    needs("avr-gcc")
+    container, uno = containers.example(SINE), board.find("uno")
+    image = IntelHex(io.StringIO(export(container, uno, ".hex").decode()))
+    assert image.minaddr() == uno.flash.slots[0].start
+    assert image.maxaddr() < uno.flash.slots[0].end
+    assert len(image) == measure(container, uno).flash.used
 
 
 def test_c_is_a_unit_that_a_compiler_of_one_s_own_takes(tmp_path: Path) -> None:
