@@ -5,7 +5,9 @@
  *     campaign IMAGES random SEED COUNT      COUNT random sequences of requests with random cuts and flash failures
  *
  * IMAGES is a folder with the files N-SLOT.img.  What storage says is compared with a model of its states: a request
- * that was cut took place or it did not, one that was answered took place.  The first difference ends the program. */
+ * that was cut took place or it did not, one that was answered took place.  The first difference ends the program.
+ * Bricked: nothing is started though there must be something.  Mixed: a valid slot does not hold an image as it was
+ * uploaded, or an upload goes on behind bytes that are not its own. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -39,7 +41,10 @@ static void read_images(const char *folder) {
       char path[4096];
       snprintf(path, sizeof path, "%s/%d-%d.img", folder, number, slot);
       FILE *file = fopen(path, "rb");
-      if (file == NULL) exit(2);
+      if (file == NULL) {
+        perror(path);
+        exit(2);
+      }
       image->length = (uint32_t)fread(image->bytes, 1, sizeof image->bytes, file);
       fclose(file);
       struct sha256 hash;
@@ -66,7 +71,7 @@ static struct world {
   enum request request; /* that is being answered */
   int slot, image;      /* of the request */
   int step;
-  uint64_t boots, uploads, resumed;
+  uint64_t boots, resumed;
 } world;
 
 /* How a run can end that must not. */
@@ -200,6 +205,15 @@ static struct state observe(void) {
   return state;
 }
 
+static _Noreturn void differs(const struct state *seen, enum failure failure) {
+  const struct state *expected = &world.states[0];
+  fail(failure,
+       "after request %d of slot %d: images %d and %d, confirmed %d, pending %d, active %d; "
+       "expected for one %d and %d, %d, %d, %d",
+       world.request, world.slot, seen->image[0], seen->image[1], seen->confirmed, seen->pending, seen->active,
+       expected->image[0], expected->image[1], expected->confirmed, expected->pending, expected->active);
+}
+
 /* Keeps those of the possible states that storage shows. */
 static void check(void) {
   struct state seen = observe();
@@ -212,11 +226,7 @@ static void check(void) {
                 state->pending == seen.pending && state->active == seen.active;
     if (same) world.states[kept++] = *state;
   }
-  if (kept == 0)
-    fail(seen.active == NOTHING && !may_be_empty ? BRICKED : WRONG, "after request %d of slot %d: images %d %d, confirmed %d, pending %d, active %d; expected %d %d, %d, %d, %d",
-         world.request, world.slot, seen.image[0],
-         seen.image[1], seen.confirmed, seen.pending, seen.active, world.states[0].image[0], world.states[0].image[1],
-         world.states[0].confirmed, world.states[0].pending, world.states[0].active);
+  if (kept == 0) differs(&seen, seen.active == NOTHING && !may_be_empty ? BRICKED : WRONG);
   world.count = kept;
 }
 
@@ -277,7 +287,6 @@ static uint32_t begin(int number, int slot) {
   answered(storage_upload_begin(slot, image->length, image->file_sha256, &offset), true);
   if (held_bytes(image, slot, offset) != offset) fail(MIXED, "an upload goes on at %u behind what is wrong", offset);
   if (offset > 0) world.resumed++;
-  world.uploads++;
   return offset;
 }
 
@@ -453,9 +462,7 @@ static uint32_t luck(uint32_t below) {
   return luck_state % below;
 }
 
-static bool model_writable(int slot) {
-  return slot != storage_active() && slot != world.states[0].confirmed;
-}
+static bool model_writable(int slot) { return slot != storage_active() && slot != world.states[0].confirmed; }
 
 static void answered_unless_failed(bool answer, bool expected) {
   if (answer || !expected || !flash_failed()) answered(answer, expected);

@@ -53,7 +53,7 @@ const struct nor_cell *nor_cell(uint32_t address); /* NULL outside of records an
 void nor_wipe_ram(void);                           /* zeros, noise or what was there */
 
 /* Given by what uses the model. */
-void nor_power_failed(void);            /* does not return */
+void nor_power_failed(void);          /* does not return */
 void nor_violation(const char *what); /* a rule of flash was broken */
 
 #endif
