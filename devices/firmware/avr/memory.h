@@ -62,8 +62,12 @@ RUNE_DEFINE_ACCESS(32, dword)
   (__builtin_constant_p((base) + (offset)) ? rune_put##bits(base, offset, (u##bits)(value)) \
                                            : rune_store##bits(base, offset, (u##bits)(value)))
 
-#define RUNE_DEFINE_LOAD(name, bits, type, extended, result) \
-  RUNE_INLINE result name(u32 base, u32 offset) { return (result)(extended)(type)RUNE_LOAD(bits, base, offset); }
+/* A translation may guess that a load means the constants; here that saves nothing. */
+#define RUNE_DEFINE_GUESSED(name, result) \
+  RUNE_INLINE result name##_constant(u32 base, u32 offset) { return name(base, offset); }
+#define RUNE_DEFINE_LOAD(name, bits, type, extended, result)                                                       \
+  RUNE_INLINE result name(u32 base, u32 offset) { return (result)(extended)(type)RUNE_LOAD(bits, base, offset); } \
+  RUNE_DEFINE_GUESSED(name, result)
 #define RUNE_DEFINE_STORE(name, bits, type) \
   RUNE_INLINE void name(u32 base, u32 offset, type value) { RUNE_STORE(bits, base, offset, value); }
 
@@ -86,6 +90,7 @@ RUNE_DEFINE_STORE(i64_store16, 16, u64)
 RUNE_DEFINE_STORE(i64_store32, 32, u64)
 
 RUNE_INLINE f32 f32_load(u32 base, u32 offset) { return f32_reinterpret_i32(i32_load(base, offset)); }
+RUNE_DEFINE_GUESSED(f32_load, f32)
 RUNE_INLINE void f32_store(u32 base, u32 offset, f32 value) { i32_store(base, offset, i32_reinterpret_f32(value)); }
 
 /* Two halves, once it is sure that all eight bytes are there. */
@@ -93,6 +98,7 @@ RUNE_CALLED u64 i64_load(u32 base, u32 offset) {
   u32 address = rune_address(base, offset, sizeof(u64));
   return (u64)rune_load32(address, 4) << 32 | rune_load32(address, 0);
 }
+RUNE_DEFINE_GUESSED(i64_load, u64)
 
 RUNE_CALLED void i64_store(u32 base, u32 offset, u64 value) {
   u32 address = rune_address(base, offset, sizeof(u64));
