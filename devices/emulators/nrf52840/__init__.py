@@ -3,8 +3,9 @@
 Sources: Nordic, "nRF52840 Product Specification" v1.8, the chapter of each peripheral; for the core, Arm,
 "ARMv7-M Architecture Reference Manual" (DDI 0403), parts B1 and B3.
 
-What differs from the chip: there is no MPU, and MPU_TYPE says so; one instruction takes one cycle; unaligned
-LDRD and division by zero never fault, and the FPU works whatever CPACR says; a soft reset loses RAM.
+What differs from the chip: one instruction takes one cycle; unaligned LDRD and division by zero never fault,
+and the FPU works whatever CPACR says; the MPU restricts unprivileged code alone, from the next exception or
+millisecond after it was set; a soft reset loses RAM.
 """
 
 from __future__ import annotations

@@ -8,11 +8,22 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 from devices.emulators.nrf52840 import exceptions as ex
+from devices.emulators.nrf52840 import mpu
 from devices.emulators.nrf52840.analog import DEFAULT_CELSIUS, Rng, Saadc, Temp
 from devices.emulators.nrf52840.clock import CLOCK_HZ, Clock
-from devices.emulators.nrf52840.cpu import BusError, Cpu, StackError, Stop, StopReason
+from devices.emulators.nrf52840.cpu import (
+    RAM_BYTES,
+    RAM_START,
+    AccessError,
+    Cpu,
+    ProtectionError,
+    StackError,
+    Stop,
+    StopReason,
+)
 from devices.emulators.nrf52840.exceptions import Exceptions, Masks
 from devices.emulators.nrf52840.gpio import GPIO_START, Gpio
+from devices.emulators.nrf52840.mpu import Mpu, Piece
 from devices.emulators.nrf52840.nvmc import FLASH_BYTES, PAGE_BYTES, Flash, Nvmc
 from devices.emulators.nrf52840.peripherals import (
     PERIPHERAL_BYTES,
@@ -38,6 +49,7 @@ _PAGE = 0x1000
 _TIMERS = (8, 9, 10, 26, 27)
 _WRITE_ONE_REGISTERS = range(0x100, 0x300)
 _CFSR = 0xD28
+_MPU_REGISTERS = range(mpu.TYPE, mpu.ALIASES.stop)
 _ERASED_WORD = 0xFFFF_FFFF
 
 
@@ -82,7 +94,7 @@ class Ficr:
         return self._WORDS.get(offset, _ERASED_WORD)
 
     def write(self, offset: int, value: int) -> None:
-        raise BusError
+        raise AccessError
 
 
 class Chip:
@@ -92,10 +104,12 @@ class Chip:
         self.clock = clock
         self.reset_reason: ResetReason | None = None
         """Set when the chip is to be reset."""
+        self._next_event: int | None = None
+        """None where it has to be found out anew."""
         self._cpu = Cpu(clock, flash.memory, POISON)
         self._exceptions = Exceptions(clock.interrupt, lambda: self._request_reset(ResetReason.SOFTWARE))
         self._systick = SysTick(clock, lambda: self._exceptions.pend(ex.SYSTICK))
-        wiring = Wiring(clock, self._exceptions.set_line, clock.interrupt, surroundings.report)
+        wiring = Wiring(clock, self._exceptions.set_line, self._reschedule, surroundings.report)
         self.uart = Uart(wiring, surroundings.wire)
         self._nvmc = Nvmc(wiring, flash)
         self._peripherals: dict[int, Peripheral] = {
@@ -110,6 +124,9 @@ class Chip:
                 *(Timer(wiring, number) for number in _TIMERS),
             )
         }
+        self._mpu = Mpu()
+        self._protected = (False, 0)
+        """Whether memory is as unprivileged code may see it, by which version of the MPU's registers."""
         self._report = surroundings.report
         self._unknown: set[int] = set()
         self._flash = flash
@@ -123,9 +140,11 @@ class Chip:
         self._take_exceptions()
         if self.reset_reason is not None:
             return False
+        self._protect()
         now = self.clock.now
-        longest = MASKED_CYCLES if self._exceptions.any_pending else SLICE_CYCLES
+        longest = MASKED_CYCLES if self._exceptions.wakes() else SLICE_CYCLES
         stop = self._cpu.run(max(now + 1, min(now + longest, self.next_event())))
+        self.uart.flush()
         if self._flash.changes != self._seen_changes:
             self._seen_changes = self._flash.changes
             self._cpu.forget_code()
@@ -143,8 +162,10 @@ class Chip:
 
     def next_event(self) -> int:
         """The cycle at which something will happen of itself."""
-        events = [peripheral.next_event() for peripheral in self._peripherals.values()]
-        return min(self._systick.next_event(), *events)
+        if self._next_event is None:
+            events = [peripheral.next_event() for peripheral in self._peripherals.values()]
+            self._next_event = min(self._systick.next_event(), *events)
+        return self._next_event
 
     def wakes(self) -> bool:
         """Whether a sleeping program goes on."""
@@ -152,13 +173,32 @@ class Chip:
         self._advance()
         return self._exceptions.wakes()
 
+    def _reschedule(self) -> None:
+        self._next_event = None
+        self.clock.interrupt()
+
     def _advance(self) -> None:
+        if self.clock.now < self.next_event():
+            return
+        self._next_event = None
         self._systick.advance()
         for peripheral in self._peripherals.values():
             peripheral.advance()
 
+    def _protect(self) -> None:
+        """Make memory what the code about to run may see of it."""
+        restricted = self._mpu.enabled and not self._cpu.privileged
+        wanted = (restricted, self._mpu.version if restricted else 0)
+        if wanted != self._protected:
+            self._protected = wanted
+            for start, size in ((0, FLASH_BYTES), (RAM_START, RAM_BYTES)):
+                pieces = self._mpu.pieces(start, size)
+                self._cpu.protect(
+                    pieces if restricted else [Piece(piece.start, piece.size, mpu.ALL) for piece in pieces]
+                )
+
     def _take_exceptions(self) -> None:
-        if self._exceptions.any_pending and (exception := self._exceptions.take(self._masks())) is not None:
+        if self._exceptions.wakes() and (exception := self._exceptions.take(self._masks())) is not None:
             self._enter(exception)
 
     def _handle(self, stop: Stop) -> None:
@@ -177,6 +217,12 @@ class Chip:
         elif stop.reason is StopReason.ACCESS:
             self._exceptions.fault(ex.PRECISERR, stop.address)
             self._raise(ex.BUS_FAULT)
+        elif stop.reason is StopReason.PROTECTED_ACCESS:
+            self._exceptions.fault(ex.DACCVIOL, stop.address)
+            self._raise(ex.MEM_MANAGE)
+        elif stop.reason is StopReason.PROTECTED_FETCH:
+            self._exceptions.fault(ex.IACCVIOL)
+            self._raise(ex.MEM_MANAGE)
         elif stop.reason is StopReason.FETCH:
             self._fetch_fault(stop.address)
 
@@ -214,12 +260,15 @@ class Chip:
 
     def _enter(self, exception: int) -> None:
         try:
-            self._cpu.enter(exception, self._exceptions.vectors)
+            self._cpu.enter(exception, self._exceptions.vectors, self._is_writable)
         except StackError:
-            self._exceptions.fault(ex.STKERR)
-            if exception == ex.BUS_FAULT:
-                return
-            self._raise(ex.BUS_FAULT)
+            fault, status = (ex.MEM_MANAGE, ex.MSTKERR) if self._protected[0] else (ex.BUS_FAULT, ex.STKERR)
+            self._exceptions.fault(status)
+            if exception != fault:
+                self._raise(fault)
+
+    def _is_writable(self, address: int) -> bool:
+        return not self._protected[0] or bool(self._mpu.rights(address) & mpu.WRITE)
 
     def _request_reset(self, reason: ResetReason) -> None:
         self.reset_reason = reason
@@ -251,11 +300,11 @@ class Chip:
         """Maps registers that may be accessed in parts, as priorities are."""
 
         def read(offset: int, size: int) -> int:
-            self._check_privilege(privileged)
+            self._check_access(start + offset, privileged=privileged)
             return device.read(offset & ~3) >> 8 * (offset & 3) & (1 << 8 * size) - 1
 
         def write(offset: int, size: int, value: int) -> None:
-            self._check_privilege(privileged)
+            self._check_access(start + offset, privileged=privileged)
             word, shift = offset & ~3, 8 * (offset & 3)
             if size < 4:
                 mask = (1 << 8 * size) - 1 << shift
@@ -265,19 +314,26 @@ class Chip:
 
         self._cpu.map_device(start, _PAGE, read, write)
 
-    def _check_privilege(self, needed: bool) -> None:
-        if needed and not self._cpu.privileged:
-            raise BusError
+    def _check_access(self, address: int, *, privileged: bool = False) -> None:
+        """Whether the code that runs may use a device; where the MPU restricts it, that decides."""
+        if self._protected[0] and not self._mpu.rights(address):
+            raise ProtectionError
+        if privileged and not self._cpu.privileged:
+            raise AccessError
 
     def read(self, offset: int) -> int:
         """A register of the system control space."""
-        return self._systick.read(offset) if 0x010 <= offset < 0x020 else self._exceptions.read(offset)
+        if 0x010 <= offset < 0x020:
+            return self._systick.read(offset)
+        return self._mpu.read(offset) if offset in _MPU_REGISTERS else self._exceptions.read(offset)
 
     def write(self, offset: int, value: int) -> None:
         """A register of the system control space."""
         if 0x010 <= offset < 0x020:
             self._systick.write(offset, value)
-            self.clock.interrupt()
+            self._reschedule()
+        elif offset in _MPU_REGISTERS:
+            self._mpu.write(offset, value)
         else:
             self._exceptions.write(offset, value)
 
@@ -289,14 +345,18 @@ class Chip:
         return self._peripherals.get(number)
 
     def _read_peripheral(self, offset: int, size: int) -> int:
+        self._check_access(PERIPHERALS_START + offset)
         peripheral = self._peripheral(offset)
         value = peripheral.read(offset % PERIPHERAL_BYTES & ~3) if peripheral else 0
         return value >> 8 * (offset & 3)
 
     def _write_peripheral(self, offset: int, size: int, value: int) -> None:
+        self._check_access(PERIPHERALS_START + offset)
         peripheral = self._peripheral(offset)
         if peripheral:
             peripheral.write(offset % PERIPHERAL_BYTES, value)
 
     def _write_flash(self, address: int, size: int, value: int) -> None:
+        if self._protected[0] and not self._mpu.rights(address) & mpu.WRITE:
+            raise ProtectionError
         self._nvmc.write_flash(address, size, value)

@@ -15,6 +15,7 @@ from unicorn.unicorn_py3.unicorn import Uc, UcError, uclib
 
 from container.errors import LinkError
 from devices.emulators.nrf52840.clock import Clock, counter_library
+from devices.emulators.nrf52840.mpu import WRITE, Piece
 
 RAM_START = 0x2000_0000
 RAM_BYTES = 0x4_0000
@@ -26,6 +27,7 @@ _CORE_REGISTERS = (
     arm.UC_ARM_REG_R12,
     arm.UC_ARM_REG_LR,
 )
+_FPU_REGISTERS = (*range(arm.UC_ARM_REG_S0, arm.UC_ARM_REG_S0 + 16), arm.UC_ARM_REG_FPSCR)
 _CONTROL_NPRIV = 1
 _CONTROL_SPSEL = 2
 _CONTROL_FPCA = 4
@@ -58,6 +60,17 @@ class StopReason(Enum):
     INVALID_STATE = auto()
     FETCH = auto()
     ACCESS = auto()
+    PROTECTED_FETCH = auto()
+    PROTECTED_ACCESS = auto()
+
+
+_REASONS = {
+    unicorn.UC_MEM_FETCH_UNMAPPED: StopReason.FETCH,
+    unicorn.UC_MEM_FETCH_PROT: StopReason.PROTECTED_FETCH,
+    unicorn.UC_MEM_READ_PROT: StopReason.PROTECTED_ACCESS,
+    unicorn.UC_MEM_WRITE_PROT: StopReason.PROTECTED_ACCESS,
+}
+"""Of accesses that unicorn refuses; others lead to where there is nothing."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +88,16 @@ Read = Callable[[int, int], int]
 Write = Callable[[int, int, int], None]
 
 
-class BusError(Exception):
+class AccessError(Exception):
     """Raised by what is mapped with `Cpu.map_device`: the access faults."""
+
+    reason = StopReason.ACCESS
+
+
+class ProtectionError(AccessError):
+    """The memory protection unit refuses it."""
+
+    reason = StopReason.PROTECTED_ACCESS
 
 
 class Cpu:
@@ -86,7 +107,12 @@ class Cpu:
         self._clock = clock
         self._stop: Stop | None = None
         self._write_flash: Write | None = None
+        self._rights: dict[tuple[int, int], int] = {}
         self._uc = _engine()
+        # Single registers go past the binding, which takes several times as long.
+        self._handle = self._uc._uch
+        self._cell = ctypes.c_uint32()
+        self._cell_address = ctypes.byref(self._cell)
         self._uc.mem_map_ptr(
             0, len(flash), unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC, ctypes.addressof(flash)
         )
@@ -103,21 +129,29 @@ class Cpu:
         def on_read(uc: Any, offset: int, size: int, data: Any) -> int:
             try:
                 return read(offset, size)
-            except BusError:
-                self._fault(start + offset)
+            except AccessError as error:
+                self._fault(error, start + offset)
                 return 0
 
         def on_write(uc: Any, offset: int, size: int, value: int, data: Any) -> None:
             try:
                 write(offset, size, value)
-            except BusError:
-                self._fault(start + offset)
+            except AccessError as error:
+                self._fault(error, start + offset)
 
         self._uc.mmio_map(start, size, on_read, None, on_write, None)
 
     def on_flash_write(self, write: Write) -> None:
         """Hand writes to the flash over: `write(address, bytes, value)`."""
         self._write_flash = write
+
+    def protect(self, pieces: list[Piece]) -> None:
+        """Give memory the rights that the code about to run has; the flash is never written to directly."""
+        for piece in pieces:
+            rights = piece.rights & ~WRITE if piece.start < RAM_START else piece.rights
+            if self._rights.get((piece.start, piece.size)) != rights:
+                self._uc.mem_protect(piece.start, piece.size, rights)
+                self._rights[piece.start, piece.size] = rights
 
     def forget_code(self) -> None:
         """The flash has changed: translate it anew."""
@@ -173,8 +207,11 @@ class Cpu:
             raise StackError
         self._uc.mem_write(address, data)
 
-    def enter(self, exception: int, vectors: int) -> None:
-        """Saves the registers and goes to a handler.  Raises StackError, with the handler entered."""
+    def enter(self, exception: int, vectors: int, writable: Callable[[int], bool]) -> None:
+        """Saves the registers, if the stack is writable to the code that ran, and goes to a handler.
+
+        Raises StackError, with the handler entered.
+        """
         xpsr, control = self._read(arm.UC_ARM_REG_XPSR), self._read(arm.UC_ARM_REG_CONTROL)
         thread, extended = not xpsr & _XPSR_EXCEPTION, bool(control & _CONTROL_FPCA)
         sp = self._read(arm.UC_ARM_REG_SP)
@@ -188,6 +225,8 @@ class Cpu:
         self._write(arm.UC_ARM_REG_LR, exc_return)
         (self.pc,) = struct.unpack("<I", self.load(vectors + 4 * exception, 4))
         self._thumb = bool(self.pc & 1)
+        if not (writable(frame_sp) and writable(frame_sp + len(frame) - 1)):
+            raise StackError
         self.store(frame_sp, frame)
 
     def leave(self) -> bool:
@@ -213,11 +252,11 @@ class Cpu:
         return True
 
     def _frame(self, xpsr: int, extended: bool) -> bytes:
-        registers = [self._read(register) for register in _CORE_REGISTERS]
+        registers = self._uc.reg_read_batch(_CORE_REGISTERS)
         frame = struct.pack("<8I", *registers, self.pc & ~1, xpsr)
         if extended:
-            singles = [self._read(arm.UC_ARM_REG_S0 + k) for k in range(16)]
-            frame += struct.pack("<18I", *singles, self._read(arm.UC_ARM_REG_FPSCR), 0)
+            singles = self._uc.reg_read_batch(_FPU_REGISTERS)
+            frame += struct.pack("<18I", *singles, 0)
         return frame
 
     def _return_to(self, xpsr: int, thread: bool, process_stack: bool, extended: bool) -> None:
@@ -231,13 +270,10 @@ class Cpu:
         self._write(arm.UC_ARM_REG_CONTROL, control)
 
     def _restore(self, words: tuple[int, ...], extended: bool) -> None:
-        for register, value in zip(_CORE_REGISTERS, words, strict=False):
-            self._write(register, value)
         self.pc = words[6]
+        self._uc.reg_write_batch(list(zip(_CORE_REGISTERS, words, strict=False)))
         if extended:
-            for k in range(16):
-                self._write(arm.UC_ARM_REG_S0 + k, words[_BASIC_WORDS + k])
-            self._write(arm.UC_ARM_REG_FPSCR, words[_BASIC_WORDS + 16])
+            self._uc.reg_write_batch(list(zip(_FPU_REGISTERS, words[_BASIC_WORDS:], strict=False)))
 
     def _hook(self, flash: ctypes.Array[ctypes.c_char]) -> None:
         self._thumb = True
@@ -248,7 +284,7 @@ class Cpu:
         counter.code, counter.code_bytes = ctypes.addressof(flash), len(flash)
         counter.stop = ctypes.cast(uclib.uc_emu_stop, ctypes.c_void_p).value
         status = uclib.uc_hook_add(
-            self._uc._uch,
+            self._handle,
             ctypes.byref(ctypes.c_size_t()),
             ctypes.c_int(unicorn.UC_HOOK_BLOCK),
             ctypes.cast(counter_library().count_block, ctypes.c_void_p),
@@ -276,19 +312,19 @@ class Cpu:
     def _on_invalid_access(
         self, uc: Any, access: int, address: int, size: int, value: int, data: Any
     ) -> bool:
-        if access == unicorn.UC_MEM_WRITE_PROT and self._write_flash is not None:
+        if access == unicorn.UC_MEM_WRITE_PROT and address < RAM_START and self._write_flash is not None:
             try:
                 self._write_flash(address, size, value & (1 << 8 * size) - 1)
                 return True
-            except BusError:
-                pass
-        fetch = access in (unicorn.UC_MEM_FETCH_UNMAPPED, unicorn.UC_MEM_FETCH_PROT)
-        self._stop = Stop(StopReason.FETCH if fetch else StopReason.ACCESS, address)
+            except AccessError as error:
+                self._stop = Stop(error.reason, address)
+                return False
+        self._stop = Stop(_REASONS.get(access, StopReason.ACCESS), address)
         return False
 
-    def _fault(self, address: int) -> None:
+    def _fault(self, error: AccessError, address: int) -> None:
         # Unicorn leaves the program counter at the instruction, which suits a fault.
-        self._stop = Stop(StopReason.ACCESS, address)
+        self._stop = Stop(error.reason, address)
         self._uc.emu_stop()
 
     def _is_at_end_of(self, *instructions: int) -> bool:
@@ -311,10 +347,12 @@ class Cpu:
         return answer
 
     def _read(self, register: int) -> int:
-        return int(self._uc.reg_read(register))
+        uclib.uc_reg_read(self._handle, register, self._cell_address)
+        return int(self._cell.value)
 
     def _write(self, register: int, value: int) -> None:
-        self._uc.reg_write(register, value)
+        self._cell.value = value
+        uclib.uc_reg_write(self._handle, register, self._cell_address)
 
 
 def _engine() -> Any:

@@ -12,7 +12,7 @@ IRQS = 48
 THREAD_PRIORITY = 256
 """Lower than every exception's."""
 
-IACCVIOL = 1 << 0
+IACCVIOL, DACCVIOL, MSTKERR, MMARVALID = 1 << 0, 1 << 1, 1 << 4, 1 << 7
 IBUSERR, PRECISERR, UNSTKERR, STKERR, BFARVALID = 1 << 8, 1 << 9, 1 << 11, 1 << 12, 1 << 15
 UNDEFINSTR, INVSTATE, INVPC = 1 << 16, 1 << 17, 1 << 18
 HFSR_VECTTBL, HFSR_FORCED, HFSR_DEBUGEVT = 1 << 1, 1 << 30, 1 << 31
@@ -49,6 +49,9 @@ class Masks:
     basepri: int
 
 
+_UNMASKED = Masks(0, 0, 0)
+
+
 class Exceptions:
     """The registers of NVIC and SCB; offsets are from 0xE000E000."""
 
@@ -69,7 +72,7 @@ class Exceptions:
 
     def pend(self, exception: int) -> None:
         self._pending.add(exception)
-        self._changed()
+        self._tell()
 
     def set_line(self, irq: int, high: bool) -> None:
         """The level of a peripheral's interrupt line."""
@@ -80,14 +83,9 @@ class Exceptions:
             self._lines.add(exception)
             self.pend(exception)
 
-    @property
-    def any_pending(self) -> bool:
-        """Whether an enabled exception waits, were it masked or not."""
-        return any(exception in self._enabled for exception in self._pending)
-
     def wakes(self) -> bool:
-        """Whether WFI ends: PRIMASK does not count (B1.5.17)."""
-        return self._candidate(Masks(0, 0, 0)) is not None
+        """Whether an exception could be taken but for PRIMASK and its kin: WFI ends then (B1.5.17)."""
+        return bool(self._pending) and self._candidate(_UNMASKED) is not None
 
     def take(self, masks: Masks) -> int | None:
         """The exception to enter now, which becomes active."""
@@ -119,11 +117,12 @@ class Exceptions:
             self._pending.add(exception)
 
     def fault(self, status: int, address: int | None = None) -> None:
-        """Record in CFSR, and BFAR where an address is known."""
+        """Record in CFSR, and MMFAR or BFAR where an address is known."""
         self.cfsr |= status
         if address is not None:
-            self.cfsr |= BFARVALID
-            self._registers[0xD38] = address
+            memory = status < IBUSERR
+            self.cfsr |= MMARVALID if memory else BFARVALID
+            self._registers[0xD34 if memory else 0xD38] = address
 
     def read(self, offset: int) -> int:
         if 0x100 <= offset < 0x400:
@@ -161,7 +160,7 @@ class Exceptions:
             self._registers[offset] = value
         else:
             self._write_control(offset, value)
-        self._changed()
+        self._tell()
 
     def _write_control(self, offset: int, value: int) -> None:
         if offset == 0xD04:
@@ -177,6 +176,10 @@ class Exceptions:
             self._group_mask = 0xFF & ~((2 << (value >> 8 & 7)) - 1)
             if value & _SYSRESETREQ:
                 self._reset()
+
+    def _tell(self) -> None:
+        if self.wakes():
+            self._changed()
 
     def _candidate(self, masks: Masks) -> int | None:
         ready = self._pending & self._enabled

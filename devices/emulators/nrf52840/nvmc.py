@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 
-from devices.emulators.nrf52840.cpu import BusError
+from devices.emulators.nrf52840.cpu import AccessError
 from devices.emulators.nrf52840.peripherals import Peripheral, Wiring
 
 PAGE_BYTES = 4096
@@ -72,12 +72,12 @@ class Nvmc(Peripheral):
             super().write_register(offset, value)
 
     def write_flash(self, address: int, size: int, value: int) -> None:
-        """A store of the core to the flash.  Raises BusError when it is refused."""
+        """A store of the core to the flash.  Raises AccessError when it is refused."""
         if not self._allowed(_WRITE, f"a write to {address:#x}"):
-            raise BusError
+            raise AccessError
         if size != 4 or address % 4:
             self._violation(f"a write of {size} bytes to {address:#x}: only aligned words can be written")
-            raise BusError
+            raise AccessError
         before = self._flash.word(address)
         if not self._flash.program(address, value):
             self._violation(f"a second write to {address:#x} without an erasure between")

@@ -33,6 +33,7 @@ class Uart(Peripheral):
         self._wire = wire
         self._queue: deque[int] = deque()
         self._received = 0
+        self._unsent = bytearray()
         self._receiving = self._sending = False
         self.vain_polls = 0
         """How often the program has looked for a byte since it last did anything else here."""
@@ -48,6 +49,12 @@ class Uart(Peripheral):
             self._queue.extend(self._wire.receive(_QUEUE_BYTES))
             if was_empty:
                 self._offer()
+
+    def flush(self) -> None:
+        """Put onto the wire what the program has sent."""
+        if self._unsent:
+            self._wire.send(bytes(self._unsent))
+            self._unsent.clear()
 
     def read_register(self, offset: int) -> int:
         if offset != _RXD:
@@ -72,7 +79,7 @@ class Uart(Peripheral):
             super().write_register(offset, value)
         elif self._sending and self.registers.get(_ENABLE) == _ENABLED:
             self.vain_polls = 0
-            self._wire.send(bytes([value & 0xFF]))
+            self._unsent.append(value & 0xFF)
             self.signal(_TXDRDY)
 
     def task(self, offset: int) -> None:
