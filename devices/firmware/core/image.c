@@ -69,12 +69,10 @@ bool image_header(int slot, struct image_header *header) {
 }
 
 static void hash_flash(struct sha256 *hash, uint32_t address, uint32_t end) {
-  uint8_t bytes[32];
-  while (address < end) {
-    uint32_t count = end - address < sizeof bytes ? end - address : sizeof bytes;
-    flash_read(address, bytes, count);
-    sha256_update(hash, bytes, count);
-    address += count;
+  for (; address < end; address++) {
+    uint8_t byte;
+    flash_read(address, &byte, sizeof byte);
+    sha256_update(hash, &byte, sizeof byte);
   }
 }
 

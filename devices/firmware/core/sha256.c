@@ -27,7 +27,6 @@ static uint32_t schedule(uint32_t *words, int round) {
 static void compress(struct sha256 *hash) {
   uint32_t v[8];
   for (int i = 0; i < 8; i++) v[i] = hash->state[i];
-  for (int i = 0; i < 16; i++) hash->words[i] = __builtin_bswap32(hash->words[i]);
   for (int round = 0; round < 64; round++) {
     uint32_t word = round < 16 ? hash->words[round] : schedule(hash->words, round);
     uint32_t s1 = rotate(v[4], 6) ^ rotate(v[4], 11) ^ rotate(v[4], 25);
@@ -51,7 +50,8 @@ void sha256_begin(struct sha256 *hash) {
 }
 
 static void append(struct sha256 *hash, uint8_t byte) {
-  ((uint8_t *)hash->words)[hash->length++ % BLOCK_BYTES] = byte;
+  uint32_t *word = &hash->words[hash->length++ % BLOCK_BYTES / 4];
+  *word = *word << 8 | byte;
   if (hash->length % BLOCK_BYTES == 0) compress(hash);
 }
 

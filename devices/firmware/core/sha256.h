@@ -9,7 +9,7 @@
 
 struct sha256 {
   uint32_t state[8];
-  uint32_t words[16]; /* the block that is being filled, its bytes in the order of the message */
+  uint32_t words[16]; /* the block that is being filled, big-endian */
   uint32_t length;    /* bytes so far */
 };
 

@@ -25,6 +25,14 @@
 #define CHUNK_BYTES 64u
 #define PROGRESS_PARTS 16u /* how often at most the progress of an upload is recorded */
 
+enum role {
+  CONFIRMED,
+  PENDING,
+  TRIED,    /* was started and is not confirmed yet */
+  UPLOADED, /* an upload to it goes on */
+  ROLES
+};
+
 #define RECORD_WORDS 16u
 
 struct record {
@@ -33,12 +41,9 @@ struct record {
     struct {
       uint32_t magic;
       uint32_t sequence;
-      uint8_t valid;     /* a bit for each slot */
-      uint8_t confirmed; /* these are a slot or NO_SLOT */
-      uint8_t pending;
-      uint8_t tried; /* was started and is not confirmed yet */
-      uint8_t upload_slot;
-      uint8_t upload_named; /* whether upload_sha256 is known */
+      uint8_t slot_of[ROLES]; /* or NO_SLOT */
+      uint8_t valid;          /* a bit for each slot */
+      uint8_t upload_named;   /* whether upload_sha256 is known */
       uint8_t padding[2];
       uint32_t upload_bytes;
       uint32_t upload_offset; /* the begin of an erase unit: what lies before it in the slot is written and stays */
@@ -67,17 +72,6 @@ static struct {
   uint32_t erased_end; /* address up to which the slot was erased for it */
 } upload;
 
-enum reading { READ_BLANK, READ_TORN, READ_RIGHT };
-
-static enum reading read_record(uint32_t address, struct record *next) {
-  flash_read(address, next, sizeof *next);
-  uint32_t all = BLANK;
-  for (unsigned i = 0; i < RECORD_WORDS; i++) all &= next->words[i];
-  if (all == BLANK) return READ_BLANK;
-  if (next->magic != RECORD_MAGIC) return READ_TORN;
-  return next->crc32 == crc32(next, offsetof(struct record, crc32)) ? READ_RIGHT : READ_TORN;
-}
-
 /* The next record goes to the unit behind the one that holds this address. */
 static void log_leave_unit(uint32_t address) {
   uint32_t end = BOARD_FLASH_RECORDS_START;
@@ -90,11 +84,14 @@ static bool log_read(void) {
   struct record next;
   uint32_t newest = BLANK, closed = BLANK, closed_sequence = 0;
   bool torn = false;
-  current = (struct record){.confirmed = NO_SLOT, .pending = NO_SLOT, .tried = NO_SLOT, .upload_slot = NO_SLOT};
+  current = (struct record){.slot_of = {NO_SLOT, NO_SLOT, NO_SLOT, NO_SLOT}};
   for (uint32_t address = BOARD_FLASH_RECORDS_START; address < RECORDS_END; address += RECORD_BYTES) {
-    enum reading reading = read_record(address, &next);
-    if (reading == READ_TORN) torn = true;
-    if (reading != READ_RIGHT) continue;
+    flash_read(address, &next, sizeof next);
+    if (next.magic == BLANK) continue;
+    if (next.magic != RECORD_MAGIC || next.crc32 != crc32(&next, offsetof(struct record, crc32))) {
+      torn = true;
+      continue;
+    }
     if (next.sequence > current.sequence) {
       current = next;
       newest = address;
@@ -145,24 +142,22 @@ static bool usable(int slot) {
 }
 
 static bool writable(int slot) {
-  return slot >= 0 && slot < STORAGE_SLOTS && slot != active && (slot != current.confirmed || !usable(slot));
+  return slot >= 0 && slot < STORAGE_SLOTS && slot != active && (slot != current.slot_of[CONFIRMED] || !usable(slot));
 }
 
 static void forget(int slot) {
   current.valid &= (uint8_t) ~(1u << slot);
-  if (current.confirmed == slot) current.confirmed = NO_SLOT;
-  if (current.pending == slot) current.pending = NO_SLOT;
-  if (current.tried == slot) current.tried = NO_SLOT;
-  if (current.upload_slot == slot) current.upload_slot = NO_SLOT;
+  for (int role = 0; role < ROLES; role++)
+    if (current.slot_of[role] == slot) current.slot_of[role] = NO_SLOT;
 }
 
 void storage_start(void) {
   upload.live = false;
-  bool changed = log_read() || current.tried != NO_SLOT || current.pending != NO_SLOT;
-  current.tried = usable(current.pending) ? current.pending : NO_SLOT;
-  current.pending = NO_SLOT;
-  int chosen = current.tried != NO_SLOT ? current.tried : current.confirmed;
-  if (changed && !commit()) chosen = current.confirmed;
+  bool changed = log_read() || current.slot_of[TRIED] != NO_SLOT || current.slot_of[PENDING] != NO_SLOT;
+  current.slot_of[TRIED] = usable(current.slot_of[PENDING]) ? current.slot_of[PENDING] : NO_SLOT;
+  current.slot_of[PENDING] = NO_SLOT;
+  int chosen = current.slot_of[TRIED] != NO_SLOT ? current.slot_of[TRIED] : current.slot_of[CONFIRMED];
+  if (changed && !commit()) chosen = current.slot_of[CONFIRMED];
   active = usable(chosen) ? chosen : STORAGE_NONE;
 }
 
@@ -170,8 +165,8 @@ void storage_slot(int slot, struct storage_slot *state) {
   struct image_header header;
   *state = (struct storage_slot){.valid = storage_image(slot, &header)};
   if (!state->valid) return;
-  state->pending = slot == current.pending;
-  state->confirmed = slot == current.confirmed;
+  state->pending = slot == current.slot_of[PENDING];
+  state->confirmed = slot == current.slot_of[CONFIRMED];
   state->active = slot == active;
   image_sha256(slot, &header, state->sha256);
 }
@@ -190,13 +185,13 @@ int storage_upload_slot(void) {
 
 /* Whether the upload that is recorded is of this very file. */
 static bool recorded_upload(int slot, uint32_t bytes, const uint8_t *sha256) {
-  return sha256 != NULL && current.upload_slot == slot && current.upload_bytes == bytes && current.upload_named &&
+  return sha256 != NULL && current.slot_of[UPLOADED] == slot && current.upload_bytes == bytes && current.upload_named &&
          memcmp(current.upload_sha256, sha256, SHA256_BYTES) == 0;
 }
 
 static bool record_upload(int slot, uint32_t bytes, const uint8_t *sha256) {
   forget(slot);
-  current.upload_slot = (uint8_t)slot;
+  current.slot_of[UPLOADED] = (uint8_t)slot;
   current.upload_bytes = bytes;
   current.upload_offset = 0;
   current.upload_named = sha256 != NULL;
@@ -297,20 +292,20 @@ bool storage_erase(int slot) {
 
 bool storage_set_pending(int slot) {
   if (!usable(slot)) return false;
-  current.pending = slot == current.confirmed ? NO_SLOT : (uint8_t)slot;
+  current.slot_of[PENDING] = slot == current.slot_of[CONFIRMED] ? NO_SLOT : (uint8_t)slot;
   return commit();
 }
 
 bool storage_set_confirmed(int slot) {
   if (!usable(slot)) return false;
-  if (slot != active || slot == current.pending) current.pending = NO_SLOT;
-  if (slot == current.tried) current.tried = NO_SLOT;
-  current.confirmed = (uint8_t)slot;
+  if (slot != active || slot == current.slot_of[PENDING]) current.slot_of[PENDING] = NO_SLOT;
+  if (slot == current.slot_of[TRIED]) current.slot_of[TRIED] = NO_SLOT;
+  current.slot_of[CONFIRMED] = (uint8_t)slot;
   return commit();
 }
 
 bool storage_reject(void) {
-  if (active == current.confirmed || !usable(current.confirmed)) return false;
-  active = current.confirmed; /* what was tried is recorded so already: the next reset takes it back too */
+  if (active == current.slot_of[CONFIRMED] || !usable(current.slot_of[CONFIRMED])) return false;
+  active = current.slot_of[CONFIRMED]; /* what was tried is recorded so already: the next reset takes it back too */
   return true;
 }

@@ -72,15 +72,15 @@ def test_random_requests_cuts_and_flash_failures(programs: dict[str, Path], boar
 BUGS = {
     "the image is not verified": {"bool right = image_right(": "bool right = true || image_right("},
     "the slot is recorded as valid before the data": {
-        "  current.upload_slot = (uint8_t)slot;\n": (
-            "  current.upload_slot = (uint8_t)slot;\n  current.valid |= (uint8_t)(1u << slot);\n"
+        "  current.slot_of[UPLOADED] = (uint8_t)slot;\n": (
+            "  current.slot_of[UPLOADED] = (uint8_t)slot;\n  current.valid |= (uint8_t)(1u << slot);\n"
         )
     },
     "the slot stays valid while it is written over": {
-        "  forget(slot);\n  current.upload_slot": "  current.upload_slot"
+        "  forget(slot);\n  current.slot_of[UPLOADED]": "  current.slot_of[UPLOADED]"
     },
     "the trial is kept in RAM alone": {
-        "if (changed && !commit()) chosen = current.confirmed;": "(void)changed;"
+        "if (changed && !commit()) chosen = current.slot_of[CONFIRMED];": "(void)changed;"
     },
     "the upload is kept in RAM over a reset": {"  upload.live = false;\n  bool changed": "  bool changed"},
     "confirming does not ask whether the slot is valid": {
@@ -102,7 +102,7 @@ BUGS = {
     "a torn record is left as it is": {"  return torn;": "  return false;"},
     "a torn record's number is used again": {"  current.sequence++; /*": "  /*"},
     "the CRC of a record is not looked at": {
-        "next->crc32 == crc32(next, offsetof(struct record, crc32))": "next->crc32 != 0"
+        " || next.crc32 != crc32(&next, offsetof(struct record, crc32))": ""
     },
     "an upload goes on without erasing the unit": {
         "upload.erased_end = image_slot_start(slot) + offset;": (
