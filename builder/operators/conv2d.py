@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from builder import tir
-from builder.families import simd
+from builder.families import mcu, simd
 from builder.families.weighted_sum import Arithmetic, WeightedSum
 from builder.families.window import Window, inside, taps, tflite_window
 from builder.operators.base import Kernel, Node, Unsupported, shape_of
@@ -44,9 +44,16 @@ class Conv2D(WeightedSum):
 
     def lower(self, call: Any, profile: Profile) -> Kernel:
         window = Window.from_attributes(call.attrs)
-        whole = window.dilation_width == 1 and shape_of(call.args[1])[3] == shape_of(call.args[0])[3]
-        if profile is Profile.SIMD and whole and simd.fits(call, self.channel_axis):
+        ungrouped = shape_of(call.args[1])[3] == shape_of(call.args[0])[3]
+        if (
+            profile is Profile.SIMD
+            and ungrouped
+            and window.dilation_width == 1
+            and simd.fits(call, self.channel_axis)
+        ):
             return simd.convolution(call, window)
+        if profile is Profile.MCU and ungrouped and (scaled := mcu.scaling(call, self.channel_axis)):
+            return mcu.convolution(call, scaled, window)
         return super().lower(call, profile)
 
     def accumulate(

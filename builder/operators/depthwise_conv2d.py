@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from builder import tir
-from builder.families import simd
+from builder.families import mcu, simd
 from builder.families.weighted_sum import Arithmetic, WeightedSum
 from builder.families.window import Window, taps, tflite_window
 from builder.operators.base import Kernel, Node, Unsupported, shape_of
@@ -49,6 +49,12 @@ class DepthwiseConv2D(WeightedSum):
         one_each = channels == shape_of(call.args[0])[3] and channels >= simd.LANES
         if profile is Profile.SIMD and one_each and simd.fits(call, self.channel_axis):
             return simd.depthwise(call, Window.from_attributes(call.attrs))
+        if profile is Profile.MCU and (scaled := mcu.scaling(call, self.channel_axis)):
+            if shape_of(call.args[0])[3] == 1:
+                return mcu.convolution(call, scaled, Window.from_attributes(call.attrs))
+            return mcu.depthwise(call, scaled, Window.from_attributes(call.attrs)) or super().lower(
+                call, profile
+            )
         return super().lower(call, profile)
 
     def accumulate(

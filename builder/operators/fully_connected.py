@@ -17,7 +17,7 @@ import tflite
 from tvm import relax
 
 from builder import tir
-from builder.families import simd
+from builder.families import mcu, simd
 from builder.families.weighted_sum import COMBINATIONS, Arithmetic, WeightedSum
 from builder.operators.base import Kernel, Node, Unsupported, shape_of
 from container.abi import Profile
@@ -60,6 +60,8 @@ class FullyConnected(WeightedSum):
     def lower(self, call: Any, profile: Profile) -> Kernel:
         if profile is Profile.SIMD and simd.fits(call, self.channel_axis):
             return simd.fully_connected(call)
+        if profile is Profile.MCU and (scaled := mcu.scaling(call, self.channel_axis)):
+            return mcu.fully_connected(call, scaled)
         return super().lower(call, profile)
 
     def accumulate(

@@ -1,0 +1,273 @@
+"""Kernels of the `mcu` profile for sums of products of int8, around the C of `kernels/mcu.h`.
+
+They multiply pairs of halfwords through the helpers of `kernels/dsp.h`: convolutions two pixels by four
+channels at a time, depthwise ones a channel at a time from a copy in which its pixels are neighbours.  Every
+bit is that of the plain kernels; what cannot be proved to fit is left to them (`scaling`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from builder import tir
+from builder.families.window import Window
+from builder.operators.base import Kernel, constant, constant_value, dtype_of, shape_of
+
+PIXELS = 2
+"""Output pixels of a micro-kernel."""
+LARGEST_TAP_WORDS = 32
+"""Of a depthwise filter."""
+PLANE_BYTES = 1024
+"""Of the copy of a channel that a depthwise convolution reads, where its rows are short enough."""
+LARGEST_SUM = 1 << 23
+"""Sums below it survive being carried times 256 in 32 bits."""
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """What brings the sums of each output channel to the output's scale, and the weights that go with it."""
+
+    weights: Array
+    """int64 [channels, taps]; zero where the result does not depend on them."""
+    bias: Array
+    """int64 [channels], without the share of the input's zero point."""
+    multipliers: Array
+    """int64 [channels]: doubled."""
+    divisors: Array
+    """int64 [channels]: 2^32 over the divisor, or with `shifts` its logarithm."""
+    zero: int
+    low: int
+    high: int
+    rounds_away: bool
+    """Whether it shows that negative values are rounded away from zero."""
+    shifts: bool
+    """Whether some divisor is below 4."""
+
+    @property
+    def range(self) -> tuple[int, ...]:
+        """What `rune_mcu_range` holds."""
+        return self.zero, self.low, self.high, int(self.rounds_away), int(self.shifts)
+
+
+def scaling(call: Any, channel_axis: int) -> Scaling | None:
+    """The scaling of a call of input, weights, bias, multiplier and shift; None where the kernels do not fit.
+
+    It must be int8, rounded twice, with shifts to the right, and no sum may reach `LARGEST_SUM`.
+    """
+    if dtype_of(call.args[0]) != "int8" or dtype_of(call) != "int8" or len(call.args) != 5:
+        return None
+    if call.attrs.get("rounding", "twice") != "twice" or int(call.attrs.get("weight_zero", 0)) != 0:
+        return None
+    weights, bias, multipliers, shifts = (
+        constant_value(argument).astype(np.int64) for argument in call.args[1:]
+    )
+    weights = np.moveaxis(weights, channel_axis, 0).reshape(len(bias), -1)
+    right = -shifts
+    if right.min() < 0:
+        return None
+    zero, low, high = (int(call.attrs[name]) for name in ("output_zero", "low", "high"))
+    bias = bias - int(call.attrs["input_zero"]) * weights.sum(axis=1)
+    largest = 128 * np.abs(weights).sum(axis=1) + np.abs(bias)
+    half = np.where(right > 0, 1 << np.maximum(right - 1, 0), 0)
+    # A multiplier is below 1, so these results are the zero point alone.
+    dead = (multipliers == 0) | (largest < half)
+    weights, bias = np.where(dead[:, None], 0, weights), np.where(dead, 0, bias)
+    right = np.where(dead, 2, right)
+    live = ~dead
+    if largest[live].max(initial=0) >= LARGEST_SUM or (multipliers[live] < 1 << 30).any():
+        return None
+    # A pair's halfword cannot hold -128 above a byte below zero.
+    if (_halves(weights) < -(1 << 15)).any():
+        return None
+    is_small = bool(right.min() < 2)
+    divisors = right if is_small else 1 << (32 - right)
+    return Scaling(weights, bias, 2 * multipliers, divisors, zero, low, high, low < zero, is_small)
+
+
+def convolution(call: Any, scaled: Scaling, window: Window) -> Kernel:
+    """A convolution without groups."""
+    return _convolution(call, scaled, window, shape_of(call.args[0]), shape_of(call))
+
+
+def fully_connected(call: Any, scaled: Scaling) -> Kernel:
+    """A fully connected layer: a 1x1 convolution over a row of pixels."""
+    rows, depth = shape_of(call.args[0])
+    window = Window(1, 1, 1, 1, 1, 1, 0, 0)
+    return _convolution(call, scaled, window, (1, 1, rows, depth), (1, 1, rows, shape_of(call)[1]))
+
+
+def _convolution(
+    call: Any, scaled: Scaling, window: Window, x_shape: tuple[int, ...], y_shape: tuple[int, ...]
+) -> Kernel:
+    batches, *image = x_shape
+    pixels = min(y_shape[1] * y_shape[2], PIXELS)
+    pairs = {1: 4}.get(pixels, 2)
+    words = _round_up(scaled.weights.shape[1], 4) // 2
+    geometry = (*image, *window.attributes().values(), int(call.attrs["input_zero"]), *y_shape[1:])
+    blocking = (pixels, pairs, words, *scaled.range)
+
+    def body(x: Any, stream: Any, y: Any) -> None:
+        columns = _workspace(pixels * words)
+        staged = tir.address(_workspace(words // 2) if image[2] % 4 else columns, 0)
+        with tir.loop(batches) as n:
+            tensors = (tir.address(x, n, 0, 0, 0), tir.address(stream, 0), tir.address(y, n, 0, 0, 0))
+            arguments = (*tensors, tir.address(columns, 0), staged, *geometry, *blocking)
+            tir.evaluate(tir.call("int32", "rune_mcu_convolution", *arguments))
+
+    stream = pack(scaled, pairs)
+    buffers = [("x", x_shape, "int8"), ("w", stream.shape, "int32"), ("y", y_shape, "int8")]
+    return Kernel(tir.kernel(buffers, body), [call.args[0], constant(stream)])
+
+
+def depthwise(call: Any, scaled: Scaling, window: Window) -> Kernel | None:
+    """A depthwise convolution; None where the kernel does not fit."""
+    batches, *image = shape_of(call.args[0])
+    channels = shape_of(call)[3]
+    sides = _Sides.of(call, window, image)
+    taps = scaled.weights.reshape(channels, window.kernel_height, window.kernel_width)
+    if window.kernel_height > window.kernel_width:
+        sides, taps = sides.swapped(), taps.transpose(0, 2, 1)
+    if sides.columns.dilation != 1 or sides.columns.stride > 2:
+        return None
+    words = -(-(sides.columns.kernel + (sides.columns.stride == 1)) // 2)
+    if sides.rows.kernel * words > LARGEST_TAP_WORDS:
+        return None
+    pitch = _round_up((sides.columns.result - 1) * sides.columns.stride + 2 * words, 2)
+    strip = sides.strip(pitch)
+    geometry = (
+        *sides.arguments(int(call.attrs["input_zero"])),
+        pitch,
+        channels,
+        channels // image[2],
+        strip,
+        words,
+    )
+
+    def body(x: Any, stream: Any, y: Any) -> None:
+        plane = _workspace(sides.rows.extent(strip) * pitch // 2)
+        with tir.loop(batches) as n:
+            tensors = (tir.address(x, n, 0, 0, 0), tir.address(stream, 0), tir.address(y, n, 0, 0, 0))
+            arguments = (*tensors, tir.address(plane, 0), *geometry, *scaled.range)
+            tir.evaluate(tir.call("int32", "rune_mcu_depthwise", *arguments))
+
+    stream = _pack_taps(scaled, taps, words)
+    buffers = [
+        ("x", shape_of(call.args[0]), "int8"),
+        ("w", stream.shape, "int32"),
+        ("y", shape_of(call), "int8"),
+    ]
+    return Kernel(tir.kernel(buffers, body), [call.args[0], constant(stream)])
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One dimension of an image under a window; steps are distances in memory."""
+
+    size: int
+    result: int
+    kernel: int
+    stride: int
+    dilation: int
+    pad: int
+    x_step: int
+    y_step: int
+
+    def extent(self, results: int) -> int:
+        """How far so many results reach."""
+        return (results - 1) * self.stride + (self.kernel - 1) * self.dilation + 1
+
+
+@dataclass(frozen=True)
+class _Sides:
+    rows: _Side
+    columns: _Side
+
+    @classmethod
+    def of(cls, call: Any, window: Window, image: Sequence[int]) -> _Sides:
+        (height, width, depth), (_, y_height, y_width, channels) = image, shape_of(call)
+        rows = (height, y_height, window.kernel_height, window.stride_height, window.dilation_height)
+        columns = (width, y_width, window.kernel_width, window.stride_width, window.dilation_width)
+        return cls(
+            _Side(*rows, window.pad_top, width * depth, y_width * channels),
+            _Side(*columns, window.pad_left, depth, channels),
+        )
+
+    def swapped(self) -> _Sides:
+        return _Sides(self.columns, self.rows)
+
+    def strip(self, pitch: int) -> int:
+        """Rows of the result to compute at a time: as many as fit into `PLANE_BYTES`, but one."""
+        room = PLANE_BYTES // (2 * pitch) - self.rows.extent(1)
+        return min(max(room // self.rows.stride + 1, 1), self.rows.result)
+
+    def arguments(self, zero: int) -> tuple[int, ...]:
+        """What `rune_mcu_plane` holds, but for the pitch."""
+        rows, columns = self.rows, self.columns
+        shape = (rows.size, columns.size, rows.x_step, columns.x_step)
+        window = (
+            rows.kernel,
+            columns.kernel,
+            rows.stride,
+            columns.stride,
+            rows.dilation,
+            rows.pad,
+            columns.pad,
+        )
+        return (*shape, *window, zero, rows.result, columns.result, rows.y_step, columns.y_step)
+
+
+def _pack_taps(scaled: Scaling, taps: Array, words: int) -> Array:
+    """int32 [channels, 3 + rows * words]: bias, scale, and the taps of each row as pairs of halfwords."""
+    channels, rows, columns = taps.shape
+    padded = np.zeros((channels, rows, 2 * words), np.int64)
+    padded[..., :columns] = taps
+    pairs = (padded[..., 0::2] & 0xFFFF) | (padded[..., 1::2] << 16)
+    header = np.stack([scaled.bias, scaled.multipliers, scaled.divisors], axis=1)
+    return _words(np.concatenate([header, pairs.reshape(channels, -1)], axis=1))
+
+
+def _words(values: Array) -> Array:
+    """Numbers modulo 2^32, as int32."""
+    return values.reshape(-1).astype(np.uint64).astype("uint32").view("int32")
+
+
+def pack(scaled: Scaling, pairs: int) -> Array:
+    """int32: of each block of `pairs` pairs of channels bias and scale, then their weights in turn.
+
+    A word has the weights (0, 2) or (1, 3) of four taps, each halfword first + 256 * second channel.
+    """
+    channels, taps = scaled.weights.shape
+    blocks = -(-channels // (2 * pairs))
+    weights = np.zeros((blocks * 2 * pairs, _round_up(taps, 4)), np.int64)
+    weights[:channels, :taps] = scaled.weights
+    header = np.zeros((blocks * 2 * pairs, 3), np.int64)
+    header[:channels] = np.stack([scaled.bias, scaled.multipliers, scaled.divisors], axis=1)
+    # The sum of both channels starts with both biases.
+    header[1::2, 0] = 256 * header[1::2, 0] + header[0::2, 0]
+    halves = _halves(weights).reshape(blocks, pairs, -1, 2, 2)
+    words = (halves[..., 0, :] & 0xFFFF) | (halves[..., 1, :] << 16)
+    words = words.reshape(blocks, pairs, -1).transpose(0, 2, 1).reshape(blocks, -1)
+    stream = np.concatenate([header.reshape(blocks, -1), words], axis=1)
+    return _words(stream)
+
+
+def _halves(weights: Array) -> Array:
+    """The weights of two channels each as first + 256 * second; an odd one is the first of a pair."""
+    halves = weights[0::2].copy()
+    halves[: len(weights) // 2] += 256 * weights[1::2]
+    return halves
+
+
+def _workspace(count: int) -> Any:
+    """Words of temporary memory.  TVM takes one or two for variables, of which it sees no use."""
+    return tir.workspace("uint32", max(count, 3))
+
+
+def _round_up(value: int, multiple: int) -> int:
+    return -(-value // multiple) * multiple

@@ -1,0 +1,310 @@
+/* Sums of products of int8 in pairs of halfwords; `builder/families/mcu.py` says what they compute and packs the
+ * weights in the order in which they are read here.
+ *
+ * A word of the stream holds two weights of each of two channels, as two halfwords `first + 256 * second`.  Multiplied
+ * as it is it adds to the sum of 256 * second + first, its lower bytes to that of `first`; the difference of both sums
+ * is exact and gives `second`, so that of four weights only two have to be unpacked.
+ *
+ * Activations are read as pairs of halfwords (0, 2), (1, 3) of four bytes: what SXTB16 makes of a word.  Their zero
+ * point is part of the bias; a border is filled with it. */
+#ifndef RUNE_MCU_H
+#define RUNE_MCU_H
+
+#include "dsp.h"
+#include "fixed_point.h"
+
+#ifndef __wasm_simd128__
+
+enum { RUNE_MCU_PIXELS = 4, RUNE_MCU_PAIRS = 4 };
+
+/* How sums become bytes; constants of a kernel. */
+typedef struct {
+  int32_t zero, low, high;
+  bool rounds_away; /* negative values are rounded away from zero; where they are clamped anyway it does not matter */
+  bool shifts;      /* some divisor is below 4, and so the shift itself stands in the place of its multiplier */
+} rune_mcu_range;
+
+/* A sum with its multiplier, doubled, and 2^32 over the divisor: a product with it, rounded, is the rounded quotient. */
+RUNE_INLINE int8_t rune_mcu_requantize(int32_t sum, const int32_t *scale, rune_mcu_range range) {
+  int32_t value = (int32_t)rune_smmlar((uint32_t)sum, (uint32_t)scale[0], (uint32_t)sum);
+  if (range.shifts) {
+    value = rune_rounding_shift_right(value, scale[1]) + range.zero;
+  } else {
+    if (range.rounds_away) value += value >> 31;
+    value = (int32_t)rune_smmlar((uint32_t)value, (uint32_t)scale[1], (uint32_t)range.zero);
+  }
+  return (int8_t)rune_clamp(value, range.low, range.high);
+}
+
+RUNE_INLINE void rune_mcu_store(int8_t *y, uint32_t bytes) {
+  __builtin_memcpy(__builtin_assume_aligned(y, 4), &bytes, sizeof bytes);
+}
+
+/* `pixels` columns by `pairs` pairs of channels.  Of each pair the stream has two biases and two scales, then come
+ * `words` words of each, in turn. */
+RUNE_INLINE void rune_mcu_block(const uint32_t *columns, const int32_t *stream, int8_t *y, int32_t pixels,
+                                int32_t pairs, int32_t words, int32_t channels, int32_t count, rune_mcu_range range) {
+  uint32_t both[RUNE_MCU_PIXELS][RUNE_MCU_PAIRS], first[RUNE_MCU_PIXELS][RUNE_MCU_PAIRS];
+  const int32_t *weights = stream + 6 * pairs;
+#pragma clang loop unroll(full)
+  for (int32_t p = 0; p < pairs; ++p) {
+#pragma clang loop unroll(full)
+    for (int32_t n = 0; n < pixels; ++n) {
+      first[n][p] = (uint32_t)stream[6 * p];
+      both[n][p] = (uint32_t)stream[6 * p + 3];
+    }
+  }
+  const int32_t unrolled = words % 8 == 0 ? 8 : words % 4 == 0 ? 4 : 2;
+#pragma clang loop unroll(disable)
+  for (int32_t word = 0; word < words; word += unrolled) {
+#pragma clang loop unroll(full)
+    for (int32_t u = 0; u < unrolled; ++u) {
+#pragma clang loop unroll(full)
+      for (int32_t p = 0; p < pairs; ++p) {
+        const uint32_t weight = (uint32_t)weights[(word + u) * pairs + p], lower = rune_sxtb16(weight);
+#pragma clang loop unroll(full)
+        for (int32_t n = 0; n < pixels; ++n) {
+          both[n][p] = rune_smlad(columns[(word + u) * pixels + n], weight, both[n][p]);
+          first[n][p] = rune_smlad(columns[(word + u) * pixels + n], lower, first[n][p]);
+        }
+      }
+    }
+  }
+#pragma clang loop unroll(full)
+  for (int32_t n = 0; n < pixels; ++n) {
+    uint32_t bytes = 0;
+#pragma clang loop unroll(full)
+    for (int32_t p = 0; p < pairs; ++p) {
+      const int32_t second = (int32_t)(both[n][p] - first[n][p]) >> 8;
+      const int8_t y_first = rune_mcu_requantize((int32_t)first[n][p], stream + 6 * p + 1, range);
+      const int8_t y_second = rune_mcu_requantize(second, stream + 6 * p + 4, range);
+      if (channels % 4 == 0 && pairs % 2 == 0) {
+        bytes |= (uint32_t)(uint8_t)y_first << 16 * (p % 2) | (uint32_t)(uint8_t)y_second << (16 * (p % 2) + 8);
+        if (p % 2 == 0) continue;
+        if (2 * p < count) rune_mcu_store(y + n * channels + 2 * p - 2, bytes);
+        bytes = 0;
+        continue;
+      }
+      if (2 * p < count) y[n * channels + 2 * p] = y_first;
+      if (2 * p + 1 < count) y[n * channels + 2 * p + 1] = y_second;
+    }
+  }
+}
+
+/* Four bytes as two words of a column. */
+RUNE_INLINE void rune_mcu_expand(uint32_t bytes, uint32_t *column, int32_t pixels) {
+  column[0] = rune_sxtb16(bytes);
+  column[pixels] = rune_sxtb16_ror8(bytes);
+}
+
+RUNE_INLINE uint32_t rune_mcu_word(const int8_t *x) {
+  uint32_t word;
+  __builtin_memcpy(&word, __builtin_assume_aligned(x, 4), sizeof word);
+  return word;
+}
+
+RUNE_INLINE uint32_t rune_mcu_unaligned_word(const int8_t *x) {
+  uint32_t word;
+  __builtin_memcpy(&word, x, sizeof word);
+  return word;
+}
+
+/* Where a window lies in an image; constants of a kernel. */
+typedef struct {
+  int32_t height, width, depth, kernel_height, kernel_width, stride_height, stride_width, dilation_height,
+      dilation_width, pad_top, pad_left, zero;
+} rune_mcu_window;
+
+/* The window at (top, left) as one column; a depth that is a multiple of four. */
+RUNE_INLINE void rune_mcu_column_of_words(const int8_t *x, uint32_t *column, int32_t pixels, int32_t top, int32_t left,
+                                          rune_mcu_window w) {
+  const uint32_t zeros = ((uint32_t)w.zero & 0xFFFF) * 0x10001u;
+  const int32_t right = left + (w.kernel_width - 1) * w.dilation_width;
+#pragma clang loop unroll(disable)
+  for (int32_t ky = 0; ky < w.kernel_height; ++ky) {
+    const int32_t iy = top + ky * w.dilation_height;
+    const bool has_row = (uint32_t)iy < (uint32_t)w.height;
+    if (w.dilation_width == 1 && has_row && left >= 0 && right < w.width) {
+      const int8_t *source = x + (iy * w.width + left) * w.depth;
+#pragma clang loop unroll_count(4)
+      for (int32_t i = 0; i < w.kernel_width * w.depth; i += 4, column += 2 * pixels) {
+        rune_mcu_expand(rune_mcu_word(source + i), column, pixels);
+      }
+      continue;
+    }
+#pragma clang loop unroll(disable)
+    for (int32_t kx = 0; kx < w.kernel_width; ++kx) {
+      const int32_t ix = left + kx * w.dilation_width;
+      const bool is_inside = has_row && (uint32_t)ix < (uint32_t)w.width;
+      const int8_t *source = x + (iy * w.width + ix) * w.depth;
+#pragma clang loop unroll(disable)
+      for (int32_t i = 0; i < w.depth; i += 4, column += 2 * pixels) {
+        if (is_inside) {
+          rune_mcu_expand(rune_mcu_word(source + i), column, pixels);
+        } else {
+          column[0] = column[pixels] = zeros;
+        }
+      }
+    }
+  }
+}
+
+/* The same of any depth, by way of the bytes of the window. */
+RUNE_INLINE void rune_mcu_column_of_bytes(const int8_t *x, int8_t *bytes, uint32_t *column, int32_t pixels, int32_t top,
+                                          int32_t left, rune_mcu_window w) {
+  const int32_t row = w.kernel_width * w.depth, count = w.kernel_height * row;
+  const int32_t right = left + (w.kernel_width - 1) * w.dilation_width;
+  int8_t *target = bytes;
+#pragma clang loop unroll(disable)
+  for (int32_t ky = 0; ky < w.kernel_height; ++ky, target += row) {
+    const int32_t iy = top + ky * w.dilation_height;
+    const bool has_row = (uint32_t)iy < (uint32_t)w.height;
+    if (w.dilation_width == 1 && has_row && left >= 0 && right < w.width) {
+      const int8_t *source = x + (iy * w.width + left) * w.depth;
+      int32_t i = 0;
+      for (; i + 4 <= row; i += 4) __builtin_memcpy(target + i, source + i, 4);
+      for (; i < row; ++i) target[i] = source[i];
+      continue;
+    }
+#pragma clang loop unroll(disable)
+    for (int32_t kx = 0; kx < w.kernel_width; ++kx) {
+      const int32_t ix = left + kx * w.dilation_width;
+      const bool is_inside = has_row && (uint32_t)ix < (uint32_t)w.width;
+      const int8_t *source = x + (iy * w.width + ix) * w.depth;
+#pragma clang loop unroll(disable)
+      for (int32_t i = 0; i < w.depth; ++i) target[kx * w.depth + i] = is_inside ? source[i] : (int8_t)w.zero;
+    }
+  }
+#pragma clang loop unroll_count(2)
+  for (int32_t i = 0; i < count; i += 4, column += 2 * pixels) rune_mcu_expand(rune_mcu_word(bytes + i), column, pixels);
+}
+
+/* A convolution of one image.  `columns` holds `pixels` windows; `bytes`, where the depth is no multiple of four, one. */
+RUNE_INLINE int32_t rune_mcu_convolution(const int8_t *x, const int32_t *stream, int8_t *y, uint32_t *columns,
+                                         void *bytes, int32_t height, int32_t width, int32_t depth,
+                                         int32_t kernel_height, int32_t kernel_width, int32_t stride_height,
+                                         int32_t stride_width, int32_t dilation_height, int32_t dilation_width,
+                                         int32_t pad_top, int32_t pad_left, int32_t zero, int32_t y_height,
+                                         int32_t y_width, int32_t channels, int32_t pixels, int32_t pairs,
+                                         int32_t words, int32_t y_zero, int32_t low, int32_t high,
+                                         int32_t rounds_away, int32_t shifts) {
+  const rune_mcu_window window = {height,         width,           depth,          kernel_height, kernel_width, stride_height,
+                                  stride_width,   dilation_height, dilation_width, pad_top,       pad_left,     zero};
+  const rune_mcu_range range = {y_zero, low, high, rounds_away, shifts};
+  const int32_t total = y_height * y_width;
+#pragma clang loop unroll(disable)
+  for (int32_t group = 0; group < total; group += pixels) {
+    /* The last group overlaps the one before it where the pixels are no multiple of a group's. */
+    const int32_t start = group < total - pixels ? group : total - pixels;
+#pragma clang loop unroll(disable)
+    for (int32_t n = 0; n < pixels; ++n) {
+      const int32_t top = (start + n) / y_width * stride_height - pad_top;
+      const int32_t left = (start + n) % y_width * stride_width - pad_left;
+      if (depth % 4 == 0) {
+        rune_mcu_column_of_words(x, columns + n, pixels, top, left, window);
+      } else {
+        rune_mcu_column_of_bytes(x, bytes, columns + n, pixels, top, left, window);
+      }
+    }
+#pragma clang loop unroll(disable)
+    for (int32_t channel = 0, block = 0; channel < channels; channel += 2 * pairs, block += pairs * (6 + words)) {
+      const int32_t count = channels % (2 * pairs) == 0 ? 2 * pairs : channels - channel;
+      int8_t *const target = y + start * channels + channel;
+      rune_mcu_block(columns, stream + block, target, pixels, pairs, words, channels, count, range);
+    }
+  }
+  return 0;
+}
+
+/* Where the taps of a depthwise convolution lie, once its longer side runs along columns; constants of a kernel.
+ * Steps are in elements. */
+typedef struct {
+  int32_t height, width, x_row, x_column, kernel_height, kernel_width, stride_height, stride_width, dilation_height,
+      pad_top, pad_left, zero, y_height, y_width, y_row, y_column, pitch;
+} rune_mcu_plane;
+
+/* One channel of `rows` rows of an image as halfwords; what is outside is there already. */
+RUNE_INLINE void rune_mcu_gather(const int8_t *x, int16_t *plane, int32_t top, int32_t rows, rune_mcu_plane g) {
+  const int32_t columns = g.pitch - g.pad_left < g.width ? g.pitch - g.pad_left : g.width;
+#pragma clang loop unroll(disable)
+  for (int32_t row = 0; row < rows; ++row) {
+    if ((uint32_t)(top + row) >= (uint32_t)g.height) continue;
+    const int8_t *source = x + (top + row) * g.x_row;
+#pragma clang loop unroll_count(4)
+    for (int32_t i = 0; i < columns; ++i) plane[row * g.pitch + g.pad_left + i] = source[i * g.x_column];
+  }
+}
+
+enum { RUNE_MCU_TAP_WORDS = 32 };
+
+/* The sums of one or two neighbouring columns, whose first begins at the word `x`. */
+RUNE_INLINE void rune_mcu_taps(const uint32_t *x, const uint32_t *first, const uint32_t *second, uint32_t *sums,
+                               int32_t words, rune_mcu_plane g) {
+#pragma clang loop unroll(full)
+  for (int32_t ky = 0; ky < g.kernel_height; ++ky) {
+#pragma clang loop unroll(full)
+    for (int32_t t = 0; t < words; ++t) {
+      const uint32_t pair = x[ky * g.dilation_height * (g.pitch / 2) + t];
+      if (2 * t < g.kernel_width) sums[0] = rune_smlad(pair, first[ky * words + t], sums[0]);
+      if (g.stride_width == 1) sums[1] = rune_smlad(pair, second[ky * words + t], sums[1]);
+    }
+  }
+}
+
+/* A depthwise convolution of one image, `strip` rows of one channel at a time; `plane` has room for what they read.  Of
+ * each output channel the stream has bias, scale, and its taps as pairs of halfwords, `words` to a row. */
+RUNE_INLINE int32_t rune_mcu_depthwise(const int8_t *x, const int32_t *stream, int8_t *y, uint32_t *plane,
+                                       int32_t height, int32_t width, int32_t x_row, int32_t x_column,
+                                       int32_t kernel_height, int32_t kernel_width, int32_t stride_height,
+                                       int32_t stride_width, int32_t dilation_height, int32_t pad_top,
+                                       int32_t pad_left, int32_t zero, int32_t y_height, int32_t y_width,
+                                       int32_t y_row, int32_t y_column, int32_t pitch, int32_t channels,
+                                       int32_t multiplier, int32_t strip, int32_t words, int32_t y_zero,
+                                       int32_t low, int32_t high, int32_t rounds_away, int32_t shifts) {
+  const rune_mcu_plane g = {height,       width,           x_row,   x_column, kernel_height, kernel_width,
+                            stride_height, stride_width,    dilation_height, pad_top,  pad_left, zero,
+                            y_height,     y_width,         y_row,   y_column, pitch};
+  const rune_mcu_range range = {y_zero, low, high, rounds_away, shifts};
+  const int32_t rows = (strip - 1) * stride_height + (kernel_height - 1) * dilation_height + 1;
+  const uint32_t zeros = ((uint32_t)zero & 0xFFFF) * 0x10001u;
+#pragma clang loop unroll(disable)
+  for (int32_t first_row = 0; first_row < y_height; first_row += strip) {
+    const int32_t oy = first_row < y_height - strip ? first_row : y_height - strip;
+#pragma clang loop unroll(disable)
+    for (int32_t i = 0; i < rows * pitch / 2; ++i) plane[i] = zeros;
+#pragma clang loop unroll(disable)
+    for (int32_t c = 0; c < channels; ++c) {
+      const int32_t *const taps = stream + c * (3 + kernel_height * words);
+      const int32_t scale[2] = {taps[1], taps[2]};
+      uint32_t a[RUNE_MCU_TAP_WORDS], b[RUNE_MCU_TAP_WORDS];
+#pragma clang loop unroll(full)
+      for (int32_t t = 0; t < kernel_height * words; ++t) {
+        a[t] = (uint32_t)taps[3 + t];
+        b[t] = a[t] << 16 | (t % words == 0 ? 0 : a[t - 1] >> 16);
+      }
+      if (c % multiplier == 0) {
+        rune_mcu_gather(x + c / multiplier, (int16_t *)plane, oy * stride_height - pad_top, rows, g);
+      }
+#pragma clang loop unroll(disable)
+      for (int32_t row = 0; row < strip; ++row) {
+        const int32_t step = stride_width == 1 ? 2 : 1;
+#pragma clang loop unroll(disable)
+        for (int32_t ox = 0; ox < y_width; ox += step) {
+          uint32_t sums[2] = {(uint32_t)taps[0], (uint32_t)taps[0]};
+          const int32_t start = row * stride_height * pitch + ox * stride_width;
+          rune_mcu_taps(plane + start / 2, a, b, sums, words, g);
+          int8_t *const target = y + c + (oy + row) * y_row + ox * y_column;
+          target[0] = rune_mcu_requantize((int32_t)sums[0], scale, range);
+          if (step == 2 && ox + 1 < y_width) {
+            target[y_column] = rune_mcu_requantize((int32_t)sums[1], scale, range);
+          }
+        }
+      }
+    }
+  }
+  return 0;
+}
+
+#endif
+
+#endif

@@ -1,0 +1,203 @@
+"""Kernels of the `mcu` profile that multiply halfwords, against TensorFlow Lite Micro.
+
+Each shape that has a path of its own, and extreme values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+import tflite
+
+from builder.families import mcu
+from container.tensors import Quantization
+from examples.tflite_writer import Graph
+from tests.builder.model_runs import assert_equals_tflite_micro, int8_samples
+
+SAME, VALID = int(tflite.Padding.SAME), int(tflite.Padding.VALID)
+NONE, RELU = (int(getattr(tflite.ActivationFunctionType, name)) for name in ("NONE", "RELU"))
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer of int8, its shapes as TensorFlow Lite has them."""
+
+    builtin: str
+    x: tuple[int, ...]
+    weights: tuple[int, ...]
+    y: tuple[int, ...]
+    stride: tuple[int, int] = (1, 1)
+    dilation: tuple[int, int] = (1, 1)
+    padding: int = SAME
+    activation: int = NONE
+    weight_scale: float = 0.004
+    y_scale: float = 0.5
+    x_zero: int = -7
+    y_zero: int = 5
+    extreme: int | None = None
+    """All weights and the sign of all biases."""
+
+    @property
+    def channel_axis(self) -> int:
+        return 3 if self.builtin == "DEPTHWISE_CONV_2D" else 0
+
+    def options(self) -> dict[str, int]:
+        if self.builtin == "FULLY_CONNECTED":
+            return {"fused_activation_function": self.activation}
+        window = {"padding": self.padding, "stride_h": self.stride[0], "stride_w": self.stride[1]}
+        dilation = {"dilation_h_factor": self.dilation[0], "dilation_w_factor": self.dilation[1]}
+        multiplier = {"depth_multiplier": self.y[3] // self.x[3]} if self.channel_axis else {}
+        return {**window, **dilation, **multiplier, "fused_activation_function": self.activation}
+
+    def add(self, graph: Graph, generator: np.random.Generator) -> None:
+        channels = self.weights[self.channel_axis]
+        scales = tuple(float(s) for s in np.float32(self.weight_scale * generator.uniform(0.5, 1, channels)))
+        axis = None if channels == 1 else self.channel_axis
+        values = generator.integers(-128, 128, self.weights).astype("int8")
+        bias = generator.integers(-3000, 3000, channels).astype("int32")
+        if self.extreme is not None:
+            values[...] = self.extreme
+            bias[...] = 30000 * np.sign(self.extreme)
+        x = graph.input("x", self.x, "int8", Quantization((0.05,), (self.x_zero,)))
+        w = graph.constant("w", values, Quantization(scales, (0,) * channels, axis))
+        products = tuple(float(np.float32(0.05) * np.float32(s)) for s in scales)
+        b = graph.constant("b", bias, Quantization(products, (0,) * channels, None if axis is None else 0))
+        y = graph.tensor("y", self.y, "int8", Quantization((self.y_scale,), (self.y_zero,)))
+        graph.operator(self.builtin, [x, w, b], [y], **self.options())
+        graph.output(y)
+
+
+def conv(
+    x: tuple[int, int, int], channels: int, kernel: tuple[int, int], y: tuple[int, int], **more: Any
+) -> Layer:
+    return Layer("CONV_2D", (1, *x), (channels, *kernel, x[2]), (1, *y, channels), **more)
+
+
+def depthwise(
+    x: tuple[int, int, int], channels: int, kernel: tuple[int, int], y: tuple[int, int], **more: Any
+) -> Layer:
+    return Layer("DEPTHWISE_CONV_2D", (1, *x), (1, *kernel, channels), (1, *y, channels), **more)
+
+
+def fully_connected(rows: int, depth: int, units: int, **more: Any) -> Layer:
+    return Layer("FULLY_CONNECTED", (rows, depth), (units, depth), (rows, units), **more)
+
+
+CONVOLUTIONS = [
+    conv((1, 1, 3), 5, (1, 1), (1, 1)),
+    conv((1, 1, 4), 8, (1, 1), (1, 1)),
+    conv((1, 3, 4), 4, (1, 1), (1, 3), y_zero=-128, activation=RELU),
+    conv((5, 3, 8), 6, (3, 3), (5, 3)),
+    conv((5, 4, 3), 7, (3, 2), (3, 2), stride=(2, 2)),
+    conv((6, 5, 1), 9, (4, 3), (3, 3), padding=VALID),
+    conv((7, 6, 4), 3, (2, 2), (7, 6), dilation=(2, 2)),
+    conv((4, 7, 12), 4, (1, 3), (4, 3), stride=(1, 2), padding=VALID),
+]
+DEPTHWISE = [
+    depthwise((5, 5, 3), 3, (3, 3), (5, 5)),
+    depthwise((6, 4, 4), 8, (3, 3), (3, 2), stride=(2, 2)),
+    depthwise((40, 30, 2), 2, (3, 3), (40, 30)),
+    depthwise((9, 1, 5), 5, (5, 1), (5, 1), padding=VALID),
+    depthwise((1, 9, 2), 2, (1, 4), (1, 5), stride=(1, 2)),
+    depthwise((6, 6, 2), 2, (2, 4), (6, 6), dilation=(2, 1)),
+    depthwise((7, 6, 1), 6, (5, 4), (4, 3), stride=(2, 2)),
+    depthwise((3, 2, 2), 2, (4, 4), (3, 2)),
+    depthwise((4, 4, 2), 2, (3, 3), (2, 2), stride=(3, 3)),
+]
+FULLY_CONNECTED = [
+    fully_connected(1, 1, 1),
+    fully_connected(1, 12, 8),
+    fully_connected(1, 13, 9),
+    fully_connected(3, 6, 5),
+    fully_connected(4, 16, 4, activation=RELU),
+]
+EXTREMES = [
+    conv(
+        (3, 3, 16),
+        4,
+        (3, 3),
+        (3, 3),
+        extreme=extreme,
+        x_zero=x_zero,
+        y_scale=900.0,
+        weight_scale=0.3,
+    )
+    for extreme in (127, -127, -128)
+    for x_zero in (-128, 127)
+]
+DIVISORS = [
+    layer
+    for y_scale in (0.0003, 0.0006, 0.0011, 200.0, 60000.0)
+    for layer in (
+        fully_connected(1, 8, 4, y_scale=y_scale),
+        conv((2, 3, 4), 4, (1, 1), (2, 3), y_scale=y_scale),
+        depthwise((3, 3, 2), 2, (3, 3), (3, 3), y_scale=y_scale),
+    )
+]
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [CONVOLUTIONS, DEPTHWISE, FULLY_CONNECTED, EXTREMES, DIVISORS],
+    ids=["convolutions", "depthwise", "fully_connected", "extremes", "divisors"],
+)
+def test_equal_to_the_reference(layers: Sequence[Layer]) -> None:
+    graph, generator = Graph("layers"), np.random.default_rng(5)
+    for layer in layers:
+        layer.add(graph, generator)
+    assert_equals_tflite_micro(graph.to_bytes(), int8_samples([layer.x for layer in layers], 7, count=4))
+
+
+def scaled(weights: np.ndarray[Any, Any], bias: Sequence[int], shift: int, **more: int) -> mcu.Scaling:
+    """A scaling whose divisors are 2^shift, of which the multiplier does not matter."""
+    values = weights.reshape(len(bias), -1).astype(np.int64)
+    multipliers = np.full(len(bias), 2 << 30, np.int64)
+    return mcu.Scaling(
+        values,
+        np.array(bias, np.int64),
+        multipliers,
+        np.full(len(bias), 1 << (32 - shift)),
+        0,
+        -128,
+        127,
+        True,
+        False,
+    )
+
+
+def unpacked(stream: np.ndarray[Any, Any], pairs: int, words: int) -> Iterator[tuple[int, list[int]]]:
+    """Bias and weights of each channel, by what the kernel computes from the stream."""
+    block_words = pairs * (6 + words)
+    for block in stream.reshape(-1, block_words).astype(np.int64):
+        for pair in range(pairs):
+            header = block[6 * pair : 6 * pair + 6]
+            both = block[6 * pairs :].reshape(words, pairs)[:, pair]
+            halves = np.stack([both << 48 >> 48, both << 32 >> 48])
+            lower = (halves & 0xFF ^ 0x80) - 0x80
+            for values, bias in ((lower, header[0]), (halves - lower >> 8, header[3] - header[0] >> 8)):
+                yield int(bias), _in_order(values)
+
+
+def _in_order(halves: np.ndarray[Any, Any]) -> list[int]:
+    """Taps from words of (0, 2) and (1, 3)."""
+    return [int(v) for group in halves.T.reshape(-1, 2, 2) for v in group.T.reshape(-1)]
+
+
+@pytest.mark.parametrize(
+    ("channels", "taps", "pairs"), [(1, 1, 1), (4, 4, 2), (5, 7, 2), (8, 16, 4), (9, 3, 4)]
+)
+def test_weights_survive_packing(channels: int, taps: int, pairs: int) -> None:
+    generator = np.random.default_rng(channels)
+    weights = generator.integers(-127, 128, (channels, taps))
+    bias = generator.integers(-(1 << 22), 1 << 22, channels)
+    words = -(-taps // 4) * 2
+    found = list(unpacked(mcu.pack(scaled(weights, bias.tolist(), 4), pairs), pairs, words))
+    assert len(found) == -(-channels // (2 * pairs)) * 2 * pairs
+    for (found_bias, found_taps), wanted_bias, wanted in zip(found, bias, weights, strict=False):
+        assert found_bias == wanted_bias
+        assert found_taps == [*wanted.tolist(), *[0] * (2 * words - taps)]
+    assert all(rest == (0, [0] * (2 * words)) for rest in found[channels:])
