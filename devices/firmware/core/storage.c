@@ -87,7 +87,7 @@ static bool log_read(void) {
   current = (struct record){.slot_of = {NO_SLOT, NO_SLOT, NO_SLOT, NO_SLOT}};
   for (uint32_t address = BOARD_FLASH_RECORDS_START; address < RECORDS_END; address += RECORD_BYTES) {
     flash_read(address, &next, sizeof next);
-    if (next.magic == BLANK) continue;
+    if (next.magic == BLANK) continue; /* the first word is written first */
     if (next.magic != RECORD_MAGIC || next.crc32 != crc32(&next, offsetof(struct record, crc32))) {
       torn = true;
       continue;
