@@ -80,6 +80,29 @@ uint32_t cortex_m_fault_cause(bool stack_overflowed) {
 }
 #endif
 
+#define FRAME_PC 6
+#define NARROW_INSTRUCTION 2 /* bytes */
+
+static volatile bool reading; /* in cortex_m_read_or_zero */
+
+/* From the fault handlers, for faults of the agent: all but one restart the chip. */
+void cortex_m_agent_fault(uint32_t *frame) {
+  if (!reading) cortex_m_reset();
+  reading = false;
+#if AGENT_ARMV7M
+  CFSR = CFSR;
+#endif
+  frame[FRAME_PC] += NARROW_INSTRUCTION;
+}
+
+uint32_t cortex_m_read_or_zero(uint32_t address) {
+  uint32_t word = 0;
+  reading = true;
+  __asm volatile("ldr %0, [%1]" : "+l"(word) : "l"(address) : "memory");
+  reading = false;
+  return word;
+}
+
 void cortex_m_start_systick(uint32_t clock_hz) {
   SYST_RVR = clock_hz / 1000 - 1;
   SYST_CVR = 0;

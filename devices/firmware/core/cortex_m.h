@@ -20,6 +20,9 @@ void cortex_m_pend_switch(void);
 /* RUNE_CAUSE_... of the fault being handled. */
 uint32_t cortex_m_fault_cause(bool stack_overflowed);
 
+/* A word, or 0 where there is nothing at an address. */
+uint32_t cortex_m_read_or_zero(uint32_t address);
+
 /* SysTick, 1000 times a second from the core's clock; it calls clock_tick(). */
 void cortex_m_start_systick(uint32_t clock_hz);
 

@@ -40,8 +40,11 @@ function pendsv_handler
   bx lr
 
 function fault_handler
-  mov r0, lr
-  mrs r1, psp
+  tst lr, #RETURN_TO_PSP
+  itt eq
+  moveq r0, sp
+  beq cortex_m_agent_fault
+  mrs r0, psp
   push {r4, lr}
   bl supervisor_faulted
   pop {r4, lr}
@@ -95,12 +98,19 @@ function pendsv_handler
 
 function fault_handler
   mov r0, lr
-  mrs r1, psp
+  movs r1, #RETURN_TO_PSP
+  tst r0, r1
+  beq fault_of_agent
+  mrs r0, psp
   push {r4, lr}
   bl supervisor_faulted
   pop {r1, r2}
   mov lr, r2
   b leave_container
+fault_of_agent:
+  mov r0, sp
+  ldr r1, =cortex_m_agent_fault
+  bx r1
 
 enter_container:
   push {r3-r7, lr}

@@ -19,7 +19,7 @@ enum state {
 };
 
 static struct {
-  uint8_t buffer[FRAMING_BUFFER_BYTES];
+  uint8_t buffer[FRAMING_PACKET_BYTES + FRAMING_OVERHEAD];
   volatile bool pending; /* the buffer holds a request */
   uint16_t length;       /* bytes decoded */
   uint8_t state;

@@ -156,10 +156,8 @@ bool supervisor_call(uint32_t *frame) {
   return true;
 }
 
-/* From the fault handlers.  The agent's own faults, which come from elsewhere than the process stack, restart the
- * chip. */
-void supervisor_faulted(uint32_t exception_return, uint32_t *frame) {
-  if (!run.inside || (exception_return & 4) == 0) port_reset();
+/* From the fault handlers, for faults of the container. */
+void supervisor_faulted(uint32_t *frame) {
   uint32_t stack = (uint32_t)(uintptr_t)frame;
   bool has_frame = stack % 4 == 0 && container_owns_ram(run.container, stack, FRAME_WORDS * sizeof *frame);
   supervisor_context.stack = has_frame ? frame : NULL;

@@ -25,7 +25,9 @@ def running_board(name: str) -> Iterator[str]:
     needs("qemu-system-arm")
     board = find(name)
     with start_emulator(board, firmware=build_agent(board).image) as emulator:
-        yield str(emulator.port)
+        port = str(emulator.port)
+        connect(port).close()  # it has started when it answers
+        yield port
 
 
 def connect(port: str) -> Session:
