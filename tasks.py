@@ -124,12 +124,14 @@ def prepare(*extras: str) -> None:
 
 
 def demo(_: Sequence[str]) -> int:
-    """Build an example from its Runefile, run it on a picture of a handwritten digit and verify it."""
+    """Build an example, show it a picture of a digit here and on a virtual board, and verify it."""
     prepare("golden")
     example, container = ROOT / "examples" / "digits", VENV / "digits.rune"
     show("rune", "build", example / "Runefile", "-o", container)
     show("rune", "run", container, "--image", example / "seven.png")
-    show("rune", "verify", container)
+    show("rune", "flash", container, "--board", "nrf52840", "--port", "sim")
+    show("rune", "run", container, "--image", example / "seven.png", "--port", "sim")
+    show("rune", "verify", container, "--port", "sim")
     return 0
 
 

@@ -99,17 +99,19 @@ def test_test_lints_and_then_runs_pytest(
     assert [command[2] for command in commands[2:]] == ["ruff", "ruff", "mypy", "pytest"]
 
 
-def test_demo_builds_an_example_and_runs_it_on_a_picture(
+def test_demo_runs_an_example_here_and_on_a_virtual_board(
     commands: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tasks.demo([])
     assert capsys.readouterr().out.splitlines() == [
         "$ rune build examples/digits/Runefile -o .venv/digits.rune",
         "$ rune run .venv/digits.rune --image examples/digits/seven.png",
-        "$ rune verify .venv/digits.rune",
+        "$ rune flash .venv/digits.rune --board nrf52840 --port sim",
+        "$ rune run .venv/digits.rune --image examples/digits/seven.png --port sim",
+        "$ rune verify .venv/digits.rune --port sim",
     ]
     programs = [Path(command[0]).name for command in commands[2:]]
-    assert programs == ["rune", "rune", "rune"]
+    assert programs == ["rune"] * 5
 
 
 def test_unknown_task_is_refused_with_the_list() -> None:
