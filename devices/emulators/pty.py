@@ -39,8 +39,7 @@ class Rate:
         self._credit -= count
 
     def wait_s(self) -> float:
-        """Time until one more byte may pass."""
-        self.allowed()
+        """Time until one more byte may pass, counted from the last call of `allowed`."""
         return max(0.0, 1.0 - self._credit) / self._bytes_per_s
 
 
@@ -71,7 +70,11 @@ class Pty:
         return len(self._backlog)
 
     def wait_s(self) -> float | None:
-        """With a baud rate: time until `receive` or `flush` may move a byte.  Else None."""
+        """With a baud rate: time until `receive` or `flush` may move a byte.  Else None.
+
+        Counted from the last `flush`: until the next one it stays the same, so that what is waited for and how
+        long fit together.
+        """
         return max(rate.wait_s() for rate in self._rates) if self._rates else None
 
     def receive(self, most: int) -> bytes:
@@ -97,6 +100,7 @@ class Pty:
         """Hand over of the backlog what the client, and the baud rate, take now."""
         most = len(self._backlog)
         if self._rates:
+            self._rates[0].allowed()
             most = min(most, self._rates[1].allowed())
         if most <= 0:
             return
