@@ -49,6 +49,7 @@ _PAGE = 0x1000
 _TIMERS = (8, 9, 10, 26, 27)
 _WRITE_ONE_REGISTERS = range(0x100, 0x300)
 _CFSR = 0xD28
+_USAGE = {StopReason.UNDEFINED: ex.UNDEFINSTR, StopReason.INVALID_STATE: ex.INVSTATE}
 _MPU_REGISTERS = range(mpu.TYPE, mpu.ALIASES.stop)
 _ERASED_WORD = 0xFFFF_FFFF
 
@@ -210,25 +211,35 @@ class Chip:
         elif stop.reason is StopReason.BREAKPOINT:
             self._exceptions.hfsr |= ex.HFSR_DEBUGEVT
             self._raise(ex.HARD_FAULT)
-        elif stop.reason is StopReason.UNDEFINED:
-            self._usage_fault(ex.UNDEFINSTR)
-        elif stop.reason is StopReason.INVALID_STATE:
-            self._usage_fault(ex.INVSTATE)
-        elif stop.reason is StopReason.ACCESS:
-            self._exceptions.fault(ex.PRECISERR, stop.address)
-            self._raise(ex.BUS_FAULT)
+        elif stop.reason in _USAGE and not self._can_execute(self._cpu.pc):
+            self._fetch_fault(self._cpu.pc)
+        elif stop.reason in _USAGE:
+            self._usage_fault(_USAGE[stop.reason])
         elif stop.reason is StopReason.PROTECTED_ACCESS:
             self._exceptions.fault(ex.DACCVIOL, stop.address)
             self._raise(ex.MEM_MANAGE)
-        elif stop.reason is StopReason.PROTECTED_FETCH:
-            self._exceptions.fault(ex.IACCVIOL)
-            self._raise(ex.MEM_MANAGE)
+        elif stop.reason is StopReason.ACCESS:
+            self._access_fault(stop.address)
         elif stop.reason is StopReason.FETCH:
             self._fetch_fault(stop.address)
 
-    def _fetch_fault(self, address: int) -> None:
+    def _access_fault(self, address: int) -> None:
+        # The memory protection unit refuses before the bus finds that there is nothing.
+        if self._protected[0] and not self._mpu.rights(address):
+            self._exceptions.fault(ex.DACCVIOL, address)
+            self._raise(ex.MEM_MANAGE)
+        else:
+            self._exceptions.fault(ex.PRECISERR, address)
+            self._raise(ex.BUS_FAULT)
+
+    def _can_execute(self, address: int) -> bool:
         # Peripherals and the system region can never be executed (DDI 0403, B3.1).
         if 0x4000_0000 <= address < 0x6000_0000 or address >= 0xA000_0000:
+            return False
+        return not self._protected[0] or bool(self._mpu.rights(address) & mpu.EXECUTE)
+
+    def _fetch_fault(self, address: int) -> None:
+        if not self._can_execute(address):
             self._exceptions.fault(ex.IACCVIOL)
             self._raise(ex.MEM_MANAGE)
         else:
@@ -241,6 +252,10 @@ class Chip:
 
     def _return(self) -> None:
         exception = self._cpu.exception
+        if not exception:
+            # In thread mode these are addresses as any other.
+            self._handle(Stop(StopReason.FETCH, self._cpu.pc))
+            return
         try:
             if not self._cpu.leave():
                 self._usage_fault(ex.INVPC)
@@ -264,8 +279,14 @@ class Chip:
         except StackError:
             fault, status = (ex.MEM_MANAGE, ex.MSTKERR) if self._protected[0] else (ex.BUS_FAULT, ex.STKERR)
             self._exceptions.fault(status)
-            if exception != fault:
-                self._raise(fault)
+            if exception not in (fault, ex.HARD_FAULT):
+                self._redirect(exception, fault)
+
+    def _redirect(self, exception: int, fault: int) -> None:
+        """An exception could not save registers: the fault comes before it, where it is more urgent."""
+        instead = self._exceptions.replace(exception, fault)
+        if instead is not None:
+            self._cpu.redirect(instead, self._exceptions.vectors)
 
     def _is_writable(self, address: int) -> bool:
         return not self._protected[0] or bool(self._mpu.rights(address) & mpu.WRITE)

@@ -60,13 +60,12 @@ class StopReason(Enum):
     INVALID_STATE = auto()
     FETCH = auto()
     ACCESS = auto()
-    PROTECTED_FETCH = auto()
     PROTECTED_ACCESS = auto()
 
 
 _REASONS = {
     unicorn.UC_MEM_FETCH_UNMAPPED: StopReason.FETCH,
-    unicorn.UC_MEM_FETCH_PROT: StopReason.PROTECTED_FETCH,
+    unicorn.UC_MEM_FETCH_PROT: StopReason.FETCH,
     unicorn.UC_MEM_READ_PROT: StopReason.PROTECTED_ACCESS,
     unicorn.UC_MEM_WRITE_PROT: StopReason.PROTECTED_ACCESS,
 }
@@ -223,11 +222,16 @@ class Cpu:
         exc_return = _EXC_RETURN | (0 if extended else _RETURN_BASIC) | (_RETURN_THREAD if thread else 0)
         exc_return |= _RETURN_PSP if thread and control & _CONTROL_SPSEL else 0
         self._write(arm.UC_ARM_REG_LR, exc_return)
-        (self.pc,) = struct.unpack("<I", self.load(vectors + 4 * exception, 4))
-        self._thumb = bool(self.pc & 1)
-        if not (writable(frame_sp) and writable(frame_sp + len(frame) - 1)):
+        self._go_to(exception, vectors)
+        restricted = thread and control & _CONTROL_NPRIV
+        if restricted and not (writable(frame_sp) and writable(frame_sp + len(frame) - 1)):
             raise StackError
         self.store(frame_sp, frame)
+
+    def redirect(self, exception: int, vectors: int) -> None:
+        """Goes to another handler than the one just entered."""
+        self._write(arm.UC_ARM_REG_XPSR, _XPSR_THUMB | exception)
+        self._go_to(exception, vectors)
 
     def leave(self) -> bool:
         """Returns from an exception, as the EXC_RETURN that was jumped to says; False where that is nonsense.
@@ -250,6 +254,10 @@ class Cpu:
         self._return_to(xpsr & ~_XPSR_ALIGNED, thread, process_stack, extended)
         self._restore(words, extended)
         return True
+
+    def _go_to(self, exception: int, vectors: int) -> None:
+        (self.pc,) = struct.unpack("<I", self.load(vectors + 4 * exception, 4))
+        self._thumb = bool(self.pc & 1)
 
     def _frame(self, xpsr: int, extended: bool) -> bytes:
         registers = self._uc.reg_read_batch(_CORE_REGISTERS)

@@ -110,6 +110,22 @@ class Exceptions:
         self._active.add(exception)
         return exception
 
+    def replace(self, exception: int, fault: int) -> int | None:
+        """A fault arose while an exception was entered (B1.5.11): the handler to enter instead.
+
+        None where the fault is not the more urgent one; it is pending then, otherwise what it displaced is.
+        """
+        if fault not in self._enabled:
+            self.hfsr |= HFSR_FORCED
+            fault = HARD_FAULT
+        if self._group(fault) >= self._group(exception):
+            self.pend(fault)
+            return None
+        self._active.discard(exception)
+        self._active.add(fault)
+        self.pend(exception)
+        return fault
+
     def end(self, exception: int) -> None:
         """A handler has returned; a line that is still high pends anew."""
         self._active.discard(exception)
@@ -170,6 +186,8 @@ class Exceptions:
         elif offset == 0xD24:
             self._enabled -= set(_ENABLES)
             self._enabled |= {exception for exception, bit in _ENABLES.items() if value & bit}
+            self._pending -= set(_PENDING_BITS)
+            self._pending |= {exception for exception, bit in _PENDING_BITS.items() if value >> bit & 1}
         elif offset == 0xD0C and value >> 16 == _VECTKEY:
             self._registers[0xD0C] = value & 0x700
             # PRIGROUP n: the lowest n + 1 bits do not preempt.

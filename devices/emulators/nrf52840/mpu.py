@@ -18,6 +18,8 @@ READ, WRITE, EXECUTE = 1, 2, 4
 ALL = READ | WRITE | EXECUTE
 PAGE_BYTES = 1024
 """The finest that unicorn can protect; regions are widened to it."""
+_PRIVATE_BUS = range(0xE000_0000, 0xE010_0000)
+"""The core's own registers, of which privilege alone decides."""
 _ENABLE = 1
 _VALID = 0x10
 _XN = 1 << 28
@@ -105,7 +107,7 @@ class Mpu:
 
     def rights(self, address: int) -> int:
         """What unprivileged code may do there."""
-        if not self.enabled:
+        if not self.enabled or address in _PRIVATE_BUS:
             return ALL
         for region in reversed(self._regions):
             if region.holds(address):

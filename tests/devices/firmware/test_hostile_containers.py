@@ -94,6 +94,7 @@ WITH_MPU = {
 }
 CASES = [
     *(("mps2-an386", name) for name in EVERYWHERE | WITH_MPU),
+    *(("nrf52840", name) for name in EVERYWHERE | WITH_MPU),
     *(("microbit", name) for name in EVERYWHERE),
 ]
 
