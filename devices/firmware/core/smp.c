@@ -41,7 +41,6 @@ static enum smp_result run_command(const uint8_t *packet, size_t length, struct 
   struct cbor_map request;
   smp_command handle = find_command(packet);
   if (handle == NULL) return SMP_NOT_SUPPORTED;
-  if (length != SMP_HEADER_BYTES + get16(packet + LENGTH)) return SMP_INVALID;
   if (!cbor_open(&request, packet + SMP_HEADER_BYTES, length - SMP_HEADER_BYTES)) return SMP_INVALID;
   enum smp_result result = handle(&request, answer);
   return result == SMP_OK && answer->full ? SMP_NO_MEMORY : result;
@@ -52,8 +51,9 @@ static void write_error(struct cbor_writer *answer, enum smp_result result) {
   cbor_put_uint(answer, "rc", result);
 }
 
+/* The length tells a packet that was cut where the checksum happens to be right. */
 static bool is_request(const uint8_t *packet, size_t length) {
-  if (length < SMP_HEADER_BYTES) return false;
+  if (length < SMP_HEADER_BYTES || length != SMP_HEADER_BYTES + get16(packet + LENGTH)) return false;
   uint32_t operation = packet[OPERATION] & OPERATION_MASK;
   return operation == OPERATION_READ || operation == OPERATION_WRITE;
 }
