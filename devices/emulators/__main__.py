@@ -22,7 +22,7 @@ def main() -> int:
         settings = base.Settings(
             board.find(options.board), firmware, options.state, count_instructions=options.count_instructions
         )
-        process.run(settings, baud_limit=options.baud_limit, started=_print_port)
+        process.run(settings, baud_limit=options.baud_limit, started=_print_port, watch_stdin=True)
     except RuneError as error:
         hint = f"\nhint: {error.hint}" if error.hint else ""
         sys.stderr.write(f"error: {error.message}{hint}\n")

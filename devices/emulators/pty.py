@@ -72,8 +72,8 @@ class Pty:
     def wait_s(self) -> float | None:
         """With a baud rate: time until `receive` or `flush` may move a byte.  Else None.
 
-        Counted from the last `flush`: until the next one it stays the same, so that what is waited for and how
-        long fit together.
+        Counted from the last `flush`: until the next one it stays the same, so that what is waited for and
+        how long fit together.
         """
         return max(rate.wait_s() for rate in self._rates) if self._rates else None
 

@@ -12,13 +12,14 @@ _STDIN = 0
 
 
 class StopRequest:
-    """Asked for by SIGINT, by SIGTERM or, where standard input is a pipe, by its end.
+    """Asked for by SIGINT, by SIGTERM or, with `watch_stdin` and where that is a pipe, by the end of stdin.
 
-    The pipe is how an emulator learns that the process which started it is gone, however that ended.  Its
+    The pipe is how an emulator learns that the process which started it is gone, however that ended.  The
     descriptor (`fileno`) becomes readable with the request, so that `select` can wait for it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, watch_stdin: bool = False) -> None:
+        self._watches_stdin = watch_stdin
         self._reader, self._writer = os.pipe()
         self._event = threading.Event()
 
@@ -39,8 +40,7 @@ class StopRequest:
         self._previous = {
             number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)
         }
-        mode = os.fstat(_STDIN).st_mode
-        if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
+        if self._watches_stdin and _is_pipe(_STDIN):
             threading.Thread(target=self._watch_stdin, daemon=True).start()
         return self
 
@@ -60,3 +60,8 @@ class StopRequest:
         except OSError:
             pass
         self.request()
+
+
+def _is_pipe(descriptor: int) -> bool:
+    mode = os.fstat(descriptor).st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)

@@ -25,6 +25,7 @@ COMMANDS = {
     "size": "Show what a container takes, and whether a board has room for it.",
     "bench": "Measure the latency of a container and of its stages.",
     "diff": "Find the first layer of a model that differs from a reference.",
+    "simulate": "Run an emulated board on a serial port of its own.",
     "flash": "Put a container on a board and start it.",
     "monitor": "Show what a board says.",
     "boards": "List the boards that are known.",

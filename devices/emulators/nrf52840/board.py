@@ -22,6 +22,8 @@ _SHORTEST_SLEEP_S = 50e-6
 _POLLS = 500
 _POLL_S = 0.002
 """A program that has looked for input in vain that often is made to wait a little."""
+_LOCKUP_S = 0.1
+"""Without a program the core locks up, is reset and locks up again: not at full speed."""
 _REPORTS = 1000
 
 
@@ -49,11 +51,16 @@ class VirtualBoard:
                     self._chip.uart.vain_polls = 0
                     self._wait(stop, _POLL_S)
                 if self._chip.reset_reason is not None:
-                    self._chip = self._start(self._chip.reset_reason)
+                    self._reset(stop, self._chip.reset_reason)
                 self._pty.flush()
                 self._keep_flash()
         finally:
             self._file.save(self._flash.content())
+
+    def _reset(self, stop: StopRequest, reason: ResetReason) -> None:
+        if reason is ResetReason.LOCKUP:
+            self._wait(stop, _LOCKUP_S)
+        self._chip = self._start(reason)
 
     def _start(self, reason: ResetReason) -> Chip:
         return Chip(self._clock, self._flash, self._surroundings, reason)
