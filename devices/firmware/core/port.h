@@ -20,8 +20,8 @@ void uart_received(uint8_t byte);
 void clock_tick(void);
 
 /* Flash, memory-mapped for reading, as NOR: erasing a unit sets every bit, writing clears bits.  Addresses and lengths
- * of writes are multiples of 4; a word is written at most once between two erasures.  Both return false on failure;
- * neither checks what was written. */
+ * of writes are multiples of 4; a word is written at most once between two erasures.  Words are written one after
+ * the other.  Both return false on failure; neither checks what was written. */
 bool port_flash_write(uint32_t address, const uint32_t *words, size_t count);
 bool port_flash_erase(uint32_t address); /* the unit that begins at this address */
 uint32_t port_flash_unit(uint32_t address); /* size of the unit that holds this address, in bytes */

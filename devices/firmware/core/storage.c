@@ -1,13 +1,14 @@
 /* The state of both slots is one record.  Each change appends a whole record to a log, a ring of erase units; the
  * newest right one counts.  Power may fail at any instant, so:
  *
- * - A record's last word but one is its CRC; its last word, `closed`, is written when all the others are.  A record
- *   whose `closed` is blank may have a CRC that reads right today and wrong tomorrow.
+ * - Behind a record's CRC stand two words that close it.  The word at which power failed may read right today and
+ *   wrong tomorrow: when the first reads as written the CRC is there for good, when the second does the first is.  So a
+ *   record whose second was seen never looks unclosed again, and is not erased before a newer one is closed.
  * - After a reset the first record goes to a unit that is erased for it: behind the last record there may be a word
  *   that was half written, though it reads as blank.  That unit is never the one that holds the newest closed record.
- * - A reset that finds a torn or unclosed record writes a fresh one before anything is done, with a sequence number
- *   above that of the torn one; and a slot is touched only after a record was written since the reset.  So whatever a
- *   torn record reads as later, nothing was built on it.
+ * - A reset that finds a torn record, or the newest without its second closing word, writes a fresh one before anything
+ *   is done, with a sequence number above that of the torn one; and a slot is touched only after a record was written
+ *   since the reset.  So whatever a torn record reads as later, nothing was built on it.
  * - A slot is recorded as invalid before its first unit is erased, and as valid after its image was verified. */
 #include "storage.h"
 
@@ -19,7 +20,7 @@
 #include "sha256.h"
 
 #define RECORDS_END (BOARD_FLASH_RECORDS_START + BOARD_FLASH_RECORDS_SIZE)
-#define RECORD_MAGIC 0x31434552u
+#define RECORD_MAGIC 0x4352u
 #define BLANK 0xFFFFFFFFu
 #define NO_SLOT 0xFFu
 #define CHUNK_BYTES 64u
@@ -39,17 +40,16 @@ struct record {
   union {
     uint32_t words[RECORD_WORDS];
     struct {
-      uint32_t magic;
       uint32_t sequence;
       uint8_t slot_of[ROLES]; /* or NO_SLOT */
       uint8_t valid;          /* a bit for each slot */
       uint8_t upload_named;   /* whether upload_sha256 is known */
-      uint8_t padding[2];
+      uint16_t magic;
       uint32_t upload_bytes;
       uint32_t upload_offset; /* the begin of an erase unit: what lies before it in the slot is written and stays */
       uint8_t upload_sha256[SHA256_BYTES];
       uint32_t crc32;
-      uint32_t closed;
+      uint32_t closed[2]; /* written last, one after the other */
     };
   };
 };
@@ -87,7 +87,7 @@ static bool log_read(void) {
   current = (struct record){.slot_of = {NO_SLOT, NO_SLOT, NO_SLOT, NO_SLOT}};
   for (uint32_t address = BOARD_FLASH_RECORDS_START; address < RECORDS_END; address += RECORD_BYTES) {
     flash_read(address, &next, sizeof next);
-    if (next.magic == BLANK) continue; /* the first word is written first */
+    if (next.sequence == BLANK) continue; /* the first word is written first */
     if (next.magic != RECORD_MAGIC || next.crc32 != crc32(&next, offsetof(struct record, crc32))) {
       torn = true;
       continue;
@@ -96,13 +96,13 @@ static bool log_read(void) {
       current = next;
       newest = address;
     }
-    if (next.closed != BLANK && next.sequence > closed_sequence) {
+    if ((next.closed[0] & next.closed[1]) != BLANK && next.sequence > closed_sequence) {
       closed_sequence = next.sequence;
       closed = address;
     }
   }
   log_leave_unit(closed == BLANK ? newest : closed);
-  torn |= current.closed == BLANK;
+  torn |= current.closed[1] == BLANK;
   current.sequence++; /* a torn record that reads as nothing now may have had this number */
   return torn;
 }
@@ -122,13 +122,11 @@ static bool commit(void) {
   current.magic = RECORD_MAGIC;
   current.sequence++;
   current.crc32 = crc32(&current, offsetof(struct record, crc32));
-  current.closed = 0;
+  current.closed[0] = current.closed[1] = 0;
   if (log_place()) {
     uint32_t address = log_next;
     log_next += RECORD_BYTES;
-    if (port_flash_write(address, current.words, RECORD_WORDS - 1) &&
-        port_flash_write(address + offsetof(struct record, closed), &current.closed, 1))
-      return true;
+    if (port_flash_write(address, current.words, RECORD_WORDS)) return true;
   }
   (void)log_read();
   upload.live = false;

@@ -59,8 +59,8 @@ def test_every_cut_and_every_second_cut(
 @BOARDS
 def test_random_requests_cuts_and_flash_failures(programs: dict[str, Path], board: Board) -> None:
     program = programs[board.name]
-    sequences = 300_000 if LONG else 10_000
-    done = run_campaign(program, program.parent, "random", "7", str(sequences))
+    sequences = 250_000 if LONG else 20_000
+    done = run_campaign(program, program.parent, "random", "11", str(sequences))
     assert done.returncode == 0, done.stdout
     assert_all_held(done.stdout)
     found = totals(done.stdout)
@@ -98,6 +98,9 @@ BUGS = {
         "  log_next = log_unit_end = end;": (
             "  log_unit_end = end;\n  log_next = address == BLANK ? end : address + RECORD_BYTES;"
         )
+    },
+    "a record is closed by one word": {
+        "torn |= current.closed[1] == BLANK;": "torn |= current.closed[0] == BLANK;"
     },
     "a torn record is left as it is": {"  return torn;": "  return false;"},
     "a torn record's number is used again": {"  current.sequence++; /*": "  /*"},
