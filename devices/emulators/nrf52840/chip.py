@@ -37,8 +37,8 @@ from devices.emulators.nrf52840.uart import Uart, Wire
 
 SLICE_CYCLES = CLOCK_HZ // 1000
 """Executed at once: input is looked for in between."""
-MASKED_CYCLES = 100
-"""... while an exception waits for the program to unmask it."""
+MASKED_CYCLES = 1
+"""... while an exception waits for the program to unmask it: a block at a time."""
 POISON = 0xA5
 """RAM after a reset: what a program finds there must not matter to it."""
 _PERIPHERAL_COUNT = 48
@@ -148,6 +148,7 @@ class Chip:
         self.uart.flush()
         if self._flash.changes != self._seen_changes:
             self._seen_changes = self._flash.changes
+            self._flash.settle()
             self._cpu.forget_code()
         return self._after(stop)
 

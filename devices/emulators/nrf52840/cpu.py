@@ -31,6 +31,8 @@ _FPU_REGISTERS = (*range(arm.UC_ARM_REG_S0, arm.UC_ARM_REG_S0 + 16), arm.UC_ARM_
 _CONTROL_NPRIV = 1
 _CONTROL_SPSEL = 2
 _CONTROL_FPCA = 4
+_CONTROL_SFPA = 8
+"""Of Armv8-M; unicorn has it on this core too, and forgets FPSCR where it is not set with FPCA."""
 _XPSR_THUMB = 1 << 24
 _XPSR_ALIGNED = 1 << 9
 _XPSR_EXCEPTION = 0x1FF
@@ -273,7 +275,7 @@ class Cpu:
         self._write(arm.UC_ARM_REG_CONTROL, 0)
         self._write(arm.UC_ARM_REG_XPSR, xpsr)
         self._thumb = bool(xpsr & _XPSR_THUMB)
-        control |= _CONTROL_FPCA if extended else 0
+        control |= _CONTROL_FPCA | _CONTROL_SFPA if extended else 0
         control |= _CONTROL_SPSEL if thread and process_stack else 0
         self._write(arm.UC_ARM_REG_CONTROL, control)
 

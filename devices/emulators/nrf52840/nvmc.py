@@ -26,6 +26,7 @@ class Flash:
         self.changes = 0
         """Counts writes and erasures."""
         self._written: set[int] = set()
+        self._unsettled: dict[int, int] = {}
 
     def content(self) -> bytes:
         return self.memory.raw
@@ -36,17 +37,25 @@ class Flash:
     def program(self, address: int, word: int) -> bool:
         """Clears bits; returns whether the word had not been written since it was erased."""
         first = address not in self._written and self.word(address) == 0xFFFF_FFFF
-        self._put(address, (word & self.word(address)).to_bytes(4, "little"))
+        self._unsettled[address] = word & self.word(address)
+        self._put(address, self._unsettled[address].to_bytes(4, "little"))
         self._written.add(address)
+        self.changes += 1
         return first
+
+    def settle(self) -> None:
+        """Due after each block that wrote: unicorn itself stored the words as they were."""
+        for address, word in self._unsettled.items():
+            self._put(address, word.to_bytes(4, "little"))
+        self._unsettled.clear()
 
     def erase(self, start: int, size: int) -> None:
         self._put(start, b"\xff" * size)
+        self.changes += 1
         self._written = {address for address in self._written if not start <= address < start + size}
 
     def _put(self, address: int, data: bytes) -> None:
         ctypes.memmove(ctypes.addressof(self.memory) + address, data, len(data))
-        self.changes += 1
 
 
 class Nvmc(Peripheral):
