@@ -13,7 +13,7 @@ from devices.aot import machine
 from devices.aot.elf import Elf
 from devices.aot.stack import stack_use
 from devices.aot.translate import Marks, Translation, translate
-from devices.aot.unit import ENTRY, PORTS, RAM, board_unit
+from devices.aot.unit import ENTRY, PORTS, RAM, board_unit, portable_unit
 from devices.board import Architecture, Board
 from devices.image import HEADER_BYTES, TRAILER_BYTES, BoardImage, ImageHeader
 from devices.size import STACK, WEIGHTS, Memory, Need, Part, check_fits, ram_parts
@@ -96,6 +96,14 @@ def _filled(parts: Sequence[Part], total: int) -> tuple[Part, ...]:
     """The parts of a memory plan, the last of them adjusted so that they add up to `total`."""
     *named, rest = parts
     return (*named, Part(rest.name, max(0, total - sum(part.bytes for part in named))))
+
+
+def export_c(container: Container) -> str:
+    """The container as one C file for a firmware of one's own, documented at its head.
+
+    Raises ContainerError for a container that boards cannot take.
+    """
+    return portable_unit(translate(container))
 
 
 def _link(board: Board, translation: Translation, unit: bytes, slot: int) -> Build:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import os
 import tempfile
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import platformdirs
 
-from container.errors import CompileError, ContainerError, UsageError
+from container.errors import CompileError, ContainerError, RuneError, UsageError
+from container.files import reason
 from container.zig import run_zig
 from devices.board import Architecture, Board
 
@@ -52,7 +54,7 @@ SECTIONS {{
   .text : {{ *(.text .text.*) }} > FLASH
   .rodata : ALIGN(16) {{ KEEP(*(.rodata.{ports})) *(.rodata .rodata.*) }} > FLASH
   .data : {{ *(.data .data.*) }} > RAM
-  .bss (NOLOAD) : ALIGN(16) {{ *(.bss .bss.* COMMON) }} > RAM
+  .bss (NOLOAD) : ALIGN(16) {{ KEEP(*(.bss.rune_ram)) *(.bss .bss.* COMMON) }} > RAM
   {limit} = {limit_address:#x};
   /DISCARD/ : {{ *(.ARM.exidx* .ARM.extab* .comment .note*) }}
 }}
@@ -69,34 +71,25 @@ def target(board: Board) -> tuple[str, str]:
 
 
 def compile_object(board: Board, source: str, constants: bytes) -> bytes:
-    """The object of one unit.
+    """The object of one unit, from the cache where the same was compiled before.
 
     Raises ContainerError: the C was made from the container, so that one that does not compile was crafted.
     """
     triple, cpu = target(board)
-    with tempfile.TemporaryDirectory(prefix="rune-") as folder:
-        work = Path(folder)
-        (work / "unit.c").write_text(source, encoding="utf-8")
-        (work / "constants.bin").write_bytes(constants)
+    command = ["cc", "-target", triple, f"-mcpu={cpu}", *FLAGS, "--embed-dir=.", "-c", "unit.c", "-o"]
+
+    def build(folder: Path, output: str) -> None:
+        (folder / "unit.c").write_text(source, encoding="utf-8")
+        (folder / "constants.bin").write_bytes(constants)
         try:
-            run_zig(
-                work,
-                "cc",
-                "-target",
-                triple,
-                f"-mcpu={cpu}",
-                *FLAGS,
-                "--embed-dir=.",
-                "-c",
-                "unit.c",
-                "-o",
-                "unit.o",
-            )
+            run_zig(folder, *command, output)
         except CompileError as error:
-            raise ContainerError(
-                f"the container's code cannot be compiled for {board.name}\n{error.message}"
-            ) from None
-        return (work / "unit.o").read_bytes()
+            message = f"the container's code cannot be compiled for {board.name}\n{error.message}"
+            raise ContainerError(message) from None
+
+    parts = (" ".join(command).encode(), source.encode(), constants)
+    digest = hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
+    return cached(f"unit-{digest}.o", build).read_bytes()
 
 
 def link(
@@ -150,15 +143,22 @@ def compiler_rt(board: Board) -> Path:
 
 
 def cached(name: str, build: Callable[[Path, str], None]) -> Path:
-    """A file of the cache, built beside and renamed when it is missing."""
+    """A file of the cache, built beside and renamed when it is missing.
+
+    Raises RuneError when the cache cannot be written.
+    """
     folder = cache_folder() / f"zig-{importlib.metadata.version('ziglang')}"
     path = folder / name
     if path.exists():
         return path
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as work:
-        build(Path(work), name)
-        (Path(work) / name).replace(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as work:
+            build(Path(work), name)
+            (Path(work) / name).replace(path)
+    except OSError as error:
+        hint = "set RUNE_CACHE_DIR to a folder that can be written to"
+        raise RuneError(f"{folder}: cannot be written: {reason(error)}", hint=hint) from None
     return path
 
 

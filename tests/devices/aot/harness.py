@@ -67,11 +67,19 @@ class Machine:
         self._core.mem_map(
             *_pages(header.ram_start, header.ram_bytes), unicorn.UC_PROT_READ | unicorn.UC_PROT_WRITE
         )
-        self._core.mem_write(header.ram_start, bytes([_PATTERN]) * header.stack_bytes)
+        self.clear()
         self._core.mem_map(0xE000E000, 0x1000)
         self._core.hook_add(unicorn.UC_HOOK_INTR, self._interrupt)
         self._finished: int | None = None
         self._fault: Trapped | None = None
+
+    def clear(self) -> None:
+        """What the agent does before it instantiates a container."""
+        header = self.build.image.header
+        self._core.mem_write(header.ram_start, bytes([_PATTERN]) * header.stack_bytes)
+        self._core.mem_write(
+            header.ram_start + header.stack_bytes, bytes(header.ram_bytes - header.stack_bytes)
+        )
 
     def task(self, task: int) -> int:
         """Perform a task; its code.  Raises Trapped."""
