@@ -5,17 +5,14 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
-import os
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-
-import platformdirs
 
 from container.errors import BudgetError, UsageError
 from container.files import write_atomically
 from container.zig import run_zig
-from devices.aot import elf
+from devices.aot import elf, machine
 from devices.board import Architecture, Board, Region
 from devices.firmware.header import board_header
 from devices.firmware.protection import Protection, Window, protection
@@ -38,7 +35,7 @@ _ARMV6M = (Architecture.CORTEX_M0, Architecture.CORTEX_M0PLUS)
 _FPU = (Architecture.CORTEX_M4F, Architecture.CORTEX_M7F)
 _FLAGS = (
     "-std=c17",
-    # To zig `-Oz` is what `-Os` is, which the linker's optimizer gets; clang is told apart.
+    # To zig `-Oz` is what `-Os` is; clang is told apart.
     "-Oz",
     "-Xclang",
     "-Oz",
@@ -59,6 +56,14 @@ _FLAGS = (
     "-fdata-sections",
     "-fomit-frame-pointer",
 )
+_LINKER_FLAGS = ("--gc-sections", "--build-id=none", "-mllvm", "-arm-promote-constant=true")
+_LINKER_FLAGS_ARMV7M = ("-mllvm", "-global-merge-max-offset=4095")
+"""How far variables may lie from the one whose address is loaded: as far as an instruction reaches."""
+_LIBRARY = "compiler_rt.a"
+_WITHOUT_FPU = {
+    Architecture.CORTEX_M4F: Architecture.CORTEX_M3,
+    Architecture.CORTEX_M7F: Architecture.CORTEX_M3,
+}
 _LINKER_SCRIPT = """\
 ENTRY(reset_handler)
 MEMORY {{
@@ -170,32 +175,45 @@ def _mpu_macros(windows: Protection) -> dict[str, str]:
 
 def _cached(board: Board, files: dict[str, bytes]) -> bytes:
     """The linked file, from the cache where the very same was built before."""
-    command = _command(board, sorted(name for name in files if name.endswith((".c", ".S"))))
-    described = [importlib.metadata.version("ziglang"), *command, *sorted(files)]
+    commands = _commands(board, sorted(name for name in files if name.endswith((".c", ".S"))))
+    described = [importlib.metadata.version("ziglang"), *commands, *sorted(files)]
     digest = hashlib.sha256(json.dumps(described).encode())
     for name in sorted(files):
         digest.update(hashlib.sha256(files[name]).digest())
-    folder = Path(os.environ.get("RUNE_CACHE_DIR") or platformdirs.user_cache_dir("rune")) / "agents"
-    path = folder / f"{board.name}-{digest.hexdigest()}.elf"
+    path = machine.cache_folder() / "agents" / f"{board.name}-{digest.hexdigest()}.elf"
     if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, _compile(files, command))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, _compile(board, files, commands))
     return path.read_bytes()
 
 
-def _compile(files: dict[str, bytes], command: list[str]) -> bytes:
+def _compile(board: Board, files: dict[str, bytes], commands: list[list[str]]) -> bytes:
     with tempfile.TemporaryDirectory(prefix="rune-agent-") as work:
         folder = Path(work)
         for name, content in files.items():
             (folder / name).write_bytes(content)
-        run_zig(folder, *command)
+        (folder / _LIBRARY).write_bytes(_library(board).read_bytes())
+        for command in commands:
+            run_zig(folder, *command)
         return (folder / "agent.elf").read_bytes()
 
 
-def _command(board: Board, sources: list[str]) -> list[str]:
-    cpu = _CPUS[board.cpu.architecture]
-    link = ["-Wl,-T,agent.ld", "-Wl,--gc-sections", "-Wl,--build-id=none"]
-    return ["cc", "-target", _TARGET, f"-mcpu={cpu}", *_FLAGS, "-I.", *sources, *link, "-o", "agent.elf"]
+def _library(board: Board) -> Path:
+    """What the core has no instructions for, compiled for a core without an FPU."""
+    architecture = _WITHOUT_FPU.get(board.cpu.architecture, board.cpu.architecture)
+    return machine.compiler_rt(replace(board, cpu=replace(board.cpu, architecture=architecture)))
+
+
+def _commands(board: Board, sources: list[str]) -> list[list[str]]:
+    """One for each source, whose objects are the intermediate code that the linker optimizes as a whole."""
+    cpu, architecture = _CPUS[board.cpu.architecture], board.cpu.architecture
+    compilers = [
+        ["cc", "-target", _TARGET, f"-mcpu={cpu}", *_FLAGS, "-I.", "-c", name, "-o", f"{name}.o"]
+        for name in sources
+    ]
+    objects = [f"{name}.o" for name in sources]
+    optimizer = _LINKER_FLAGS if architecture in _ARMV6M else _LINKER_FLAGS + _LINKER_FLAGS_ARMV7M
+    return [*compilers, ["ld.lld", "-T", "agent.ld", *optimizer, *objects, _LIBRARY, "-o", "agent.elf"]]
 
 
 def _agent(linked: bytes, flash: Region) -> Agent:
