@@ -16,7 +16,7 @@ from pathlib import Path
 from container.errors import ContainerError, RuneError
 from container.sections import Container
 from devices.aot.translate import Translation, translate
-from devices.avr.unit import check_floats, container_unit, image_header
+from devices.avr.unit import CONSTANTS, CONSTANTS_UNIT, check_floats, container_unit, image_header
 from devices.board import Architecture, Board
 from devices.size import Memory, Need, Part, check_fits, ram_parts
 
@@ -33,7 +33,7 @@ FLAGS = (
     "-fno-common",
     "-mcall-prologues",
 )
-_CONTAINER_FLAGS = ("-O2", "-w", "-fstack-usage")
+_CONTAINER_FLAGS = ("-Os", "-w", "-fstack-usage")
 _RUNTIME_FLAGS = ("-Os", "-Wall", "-Wextra", "-Werror")
 AVR_GCC = "avr-gcc"
 _COMPILE_S = 300
@@ -73,10 +73,12 @@ def build_avr_image(container: Container, board: Board) -> AvrBuild:
 def _build(container: Container, translation: Translation, board: Board, folder: Path) -> AvrBuild:
     (folder / "image.h").write_text(image_header(translation, board))
     (folder / "container.c").write_text(container_unit(translation))
+    (folder / CONSTANTS).write_bytes(translation.constants)
+    (folder / "constants.S").write_text(CONSTANTS_UNIT)
     _compile(board, folder)
     frames = _frames(folder)
     stack = RUNTIME_STACK_BYTES + _container_stack(translation, frames)
-    sizes = _object_sizes(folder / "container.o")
+    sizes = _object_sizes(folder / "container.o", folder / "constants.o")
     check_fits(container, board, replace(_need(translation, board, sizes, sizes, stack), at_least=True))
     limit = RUNTIME_STACK_BYTES + max(frames.values(), default=0)
     whole = _link(board, folder, limit)
@@ -90,6 +92,7 @@ def _compile(board: Board, folder: Path) -> None:
     sources = sorted(FIRMWARE.glob("*.c"))
     for source in sources:
         _run(folder, AVR_GCC, *_target(board), *FLAGS, *_RUNTIME_FLAGS, "-I.", "-c", str(source))
+    _run(folder, AVR_GCC, *_target(board), "-c", "constants.S")
     try:
         flags = (*FLAGS, *_CONTAINER_FLAGS, "-I.", f"-I{FIRMWARE}")
         _run(folder, AVR_GCC, *_target(board), *flags, "-c", "container.c")
@@ -104,10 +107,31 @@ def _target(board: Board) -> tuple[str, str]:
 
 
 def _link(board: Board, folder: Path, stack_reserve: int) -> _Sizes:
-    """`image.hex`, with what it takes.  The runtime comes first: its tables must lie in the first 64 KiB."""
+    """`image.hex`, with what it takes.
+
+    The constants come last: all other tables must lie where the short instruction for program memory reaches.
+    """
     objects = [f"{source.stem}.o" for source in sorted(FIRMWARE.glob("*.c"))]
-    options = ("-Wl,--gc-sections", "-Wl,--relax", f"-Wl,--defsym=stack_limit=__heap_start+{stack_reserve}")
-    _run(folder, AVR_GCC, *_target(board), *options, *objects, "container.o", "-lm", "-o", "image.elf")
+    # What does not fit is refused by its size, not by the linker: it gets more room than there is.
+    symbols = {
+        "stack_limit": f"__heap_start+{stack_reserve}",
+        "__TEXT_REGION_LENGTH__": "0x800000",
+        "__DATA_REGION_LENGTH__": "0xf000",
+    }
+    defined = [f"-Wl,--defsym={name}={value}" for name, value in symbols.items()]
+    options = ("-Wl,--gc-sections", "-Wl,--relax", *defined)
+    _run(
+        folder,
+        AVR_GCC,
+        *_target(board),
+        *options,
+        *objects,
+        "container.o",
+        "constants.o",
+        "-lm",
+        "-o",
+        "image.elf",
+    )
     _run(folder, "avr-objcopy", "-R", ".eeprom", "-O", "ihex", "image.elf", "image.hex")
     return _object_sizes(folder / "image.elf")
 
@@ -118,13 +142,13 @@ class _Sizes:
     ram: int
 
 
-def _object_sizes(path: Path) -> _Sizes:
-    """Of an object or an ELF file: what is in flash, initial values included, and what is in RAM."""
-    listing = _run(path.parent, "avr-size", "-A", path.name)
-    sizes = {name: int(size) for name, size in re.findall(r"^\.(\S+)\s+(\d+)", listing, re.MULTILINE)}
+def _object_sizes(*paths: Path) -> _Sizes:
+    """Of objects or an ELF file: what is in flash, initial values included, and what is in RAM."""
+    listing = _run(paths[0].parent, "avr-size", "-A", *(path.name for path in paths))
+    sizes = [(name, int(size)) for name, size in re.findall(r"^\.(\S+)\s+(\d+)", listing, re.MULTILINE)]
 
     def total(*names: str) -> int:
-        return sum(size for name, size in sizes.items() if name.startswith(names))
+        return sum(size for name, size in sizes if name.startswith(names))
 
     variables = total("data", "rodata")
     return _Sizes(total("text", "progmem") + variables, variables + total("bss", "noinit"))

@@ -18,6 +18,14 @@ LINK_BYTES = 240
 """The largest packet with its CRC; the runtime counts its bytes with eight bits."""
 FRAME_BYTES = 2
 """A length counts as part of the buffer in SMP, though COBS has none."""
+CONSTANTS = "constants.bin"
+"""The file with the constants of the linear memory."""
+CONSTANTS_UNIT = f"""\
+.section .progmem.constants,"a",@progbits
+.global rune_constants
+rune_constants: .incbin "{CONSTANTS}"
+"""
+"""`constants.S`: for avr-gcc itself an array has at most 32,767 bytes."""
 LPM_BYTES = 0xF000
 """Constants beyond these may lie where the short instruction for program memory does not reach."""
 
@@ -82,13 +90,15 @@ def _facts(translation: Translation, board: Board) -> bytes:
 
 
 def container_unit(translation: Translation) -> str:
-    """`container.c`; the constants come last in program memory, since they may be many."""
+    """`container.c`: the functions, and the linear memory without its constants."""
     parts = [
-        '#include <avr/io.h>\n#include "runtime.h"\n#define RUNE_TRAP(cause) runtime_trap(cause)\n',
+        '#include <avr/io.h>\n#include <avr/pgmspace.h>\n#include "runtime.h"\n',
+        "#define RUNE_TRAP(cause) runtime_trap(cause)\n",
         _stack_check() if translation.recursive else "#define FUNC_PROLOGUE ((void)0)\n",
         "#define FUNC_EPILOGUE ((void)0)\n",
         runtime_file("numerics.h"),
         _memory(translation),
+        _preset_tables(translation),
         code(translation),
         _entries(translation),
     ]
@@ -103,11 +113,11 @@ def _memory(translation: Translation) -> str:
 #define RUNE_MEMORY_BYTES {module.memory_bytes}ul
 #define RUNE_MEMORY_PAGES {module.memory_bytes // module.page_bytes}ul
 #define RUNE_CONSTANT_BYTES {len(constants)}ul
-{far}#define RUNE_CONSTANTS __attribute__((section(".progmem.constants")))
-static const u8 rune_constants[] RUNE_CONSTANTS = {{{_bytes(constants)}}};
+{far}extern const u8 rune_constants[]; /* constants.S */
 uint8_t container_memory[{module.memory_bytes - len(constants)}];
 #define rune_ram container_memory
 #include "memory.h"
+#define RUNE_HELPER RUNE_CALLED
 #define RUNE_HOST_READ runtime_read
 #define RUNE_HOST_WRITE runtime_write
 """
@@ -126,23 +136,31 @@ extern uint8_t stack_limit; /* its address; given to the linker */
 """
 
 
+def _presets(translation: Translation) -> list[tuple[int, bytes]]:
+    """What instantiating copies to `container_memory`, which is zero before: offsets, and bytes."""
+    gap = len(translation.constants) - translation.ram_start
+    found = [(offset - gap, data) for offset, data in presets(translation)]
+    return [(max(0, at), data[max(0, -at) :]) for at, data in found if at + len(data) > 0]
+
+
+def _preset_tables(translation: Translation) -> str:
+    """They are read by the short instruction."""
+    tables = enumerate(_presets(translation))
+    return "\n".join(f"static const u8 preset_{n}[] PROGMEM = {{{_bytes(data)}}};" for n, (_, data) in tables)
+
+
 def _entries(translation: Translation) -> str:
     """What the runtime calls."""
-    gap = len(translation.constants) - translation.ram_start
-    tables, lines = [], []
-    for number, (offset, data) in enumerate(presets(translation)):
-        if offset + len(data) <= gap:
-            continue
-        data, offset = data[max(0, gap - offset) :], max(offset, gap)
-        tables.append(f"static const u8 preset_{number}[] PROGMEM = {{{_bytes(data)}}};")
-        lines.append(f"  memcpy_P(container_memory + {offset - gap}, preset_{number}, {len(data)});")
-    lines += [f"  g{number} = {literal(value)};" for number, value in enumerate(translation.module.globals)]
+    copies = [
+        f"  memcpy_P(container_memory + {offset}, preset_{number}, {len(data)});"
+        for number, (offset, data) in enumerate(_presets(translation))
+    ]
+    copies += [f"  g{number} = {literal(value)};" for number, value in enumerate(translation.module.globals)]
     return "\n".join(
         [
-            *tables,
             "void container_instantiate(void) {",
             "  memset(container_memory, 0, sizeof container_memory);",
-            *lines,
+            *copies,
             "}",
             "uint8_t container_byte(uint32_t address) { return rune_load8(address, 0); }",
             f"uint32_t container_run(void) {{ return f{translation.module.exports['run']}(); }}",

@@ -28,7 +28,10 @@ RUNE_INLINE uint32_t rune_ssat8(uint32_t x) RUNE_INSTRUCTION("ssat %0, #8, %1", 
 RUNE_INLINE uint32_t rune_ssat16(uint32_t x) RUNE_INSTRUCTION("ssat %0, #16, %1", ("r"(x)))
 
 #else
-#define RUNE_DSP_HELPER(name, parameters, body) RUNE_INLINE uint32_t name parameters body
+#ifndef RUNE_HELPER /* where they are dear, once for all calls */
+#define RUNE_HELPER RUNE_INLINE
+#endif
+#define RUNE_DSP_HELPER(name, parameters, body) RUNE_HELPER uint32_t name parameters body
 #include "dsp_helpers.h"
 #endif
 
