@@ -76,6 +76,13 @@ def test_parts_become_inferences() -> None:
     assert plug.time.now_s == pytest.approx(20.0, abs=0.1)
 
 
+def test_parts_that_come_twice_count_once() -> None:
+    board = looping()
+    monitor, plug = listening(board)
+    twice = [part for part in parts(board, 4, VALUES) for _ in range(2)]
+    assert heard(monitor, plug, twice) == [Inference(4, VALUES)]
+
+
 def test_an_inference_with_a_lost_part_is_counted_and_not_shown() -> None:
     board = looping()
     monitor, plug = listening(board)

@@ -27,7 +27,7 @@ from tests.devices.link.proxy import HURRIED, cable
 from tests.tools import needs
 
 BOARD = find("nrf52840")
-SEEDS = 2
+SEEDS = 1
 """For each kind of fault, and each of both things that are done."""
 APPS = [applications.container(f"doubler {number}") for number in range(2)]
 PORTS = """

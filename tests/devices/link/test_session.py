@@ -56,6 +56,14 @@ def test_a_lost_answer_is_asked_for_again() -> None:
     assert plug.time.now_s == pytest.approx(1.0, abs=0.1)
 
 
+def test_a_repetition_is_not_taken_for_the_end_of_a_request_that_was_cut() -> None:
+    session, plug = connected(echoing())
+    receive, cut = plug.wire.receive, iter([True])
+    plug.wire.receive = lambda data: receive(data[:-5] if next(cut, False) else data)  # type: ignore[method-assign]
+    assert echo(session) == "hello"
+    assert session.repetitions == 1
+
+
 def test_a_late_answer_is_not_taken_for_the_next_ones() -> None:
     session, plug = connected(echoing())
     assert plug.line is not None
