@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from container.errors import ContainerError
 from container.manifest import MemoryPlan
 from container.sections import Container
 from devices.aot import elf as elves
@@ -127,7 +128,8 @@ def _stack(board: Board, translation: Translation, file: Elf) -> tuple[int, int]
     margin = _aligned(use.largest_frame + use.library + exception)
     if translation.recursive:
         return margin + RECURSION_BYTES, margin
-    assert use.deepest is not None
+    if use.deepest is None:
+        raise ContainerError("how much stack the container's code takes is not known: it calls in a circle")
     return _aligned(use.deepest + exception), margin
 
 

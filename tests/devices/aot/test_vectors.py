@@ -26,25 +26,31 @@ def assert_equal_on(core: str, container: Container, count: int = 4) -> Machine:
 
 
 @pytest.mark.parametrize("core", CORES)
-@pytest.mark.parametrize("path", ["sine", "sine/int8.Runefile", "digits", "blocks"])
+@pytest.mark.parametrize("path", ["sine", "digits"])
 def test_examples_on_every_core(core: str, path: str) -> None:
     assert_equal_on(core, containers.example(path))
 
 
-@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("core", ["cortex-m0", "cortex-m4f"])
+@pytest.mark.parametrize("path", ["sine/int8.Runefile", "blocks"])
+def test_more_examples(core: str, path: str) -> None:
+    assert_equal_on(core, containers.example(path))
+
+
+@pytest.mark.parametrize("core", ["cortex-m0", "cortex-m4f"])
 @pytest.mark.parametrize("name", ["micro_speech", "hello_float"])
-def test_small_models_on_every_core(core: str, name: str) -> None:
+def test_small_models(core: str, name: str) -> None:
     assert_equal_on(core, containers.model(name))
 
 
-@pytest.mark.parametrize(("name", "count"), [("kws", 4), ("anomaly", 4), ("resnet", 2)])
+@pytest.mark.parametrize(("name", "count"), [("kws", 2), ("anomaly", 2), ("resnet", 1)])
 def test_models_with_a_dsp(name: str, count: int) -> None:
     assert_equal_on("cortex-m4f", containers.model(name), count)
 
 
 @pytest.mark.parametrize("name", ["kws", "anomaly"])
 def test_models_on_the_smallest_core(name: str) -> None:
-    assert_equal_on("cortex-m0", containers.model(name), 2)
+    assert_equal_on("cortex-m0", containers.model(name), 1)
 
 
 def test_integer_models_give_the_golden_bytes() -> None:
