@@ -41,7 +41,7 @@ void port_serial_number(char text[17]);
 #define PORT_ADC 2u
 #define PORT_PIN 4u
 extern const uint8_t port_capabilities; /* those it has */
-bool port_temperature(int32_t *milli_celsius);
+bool port_temperature(int32_t *celsius_64ths); /* in 64ths of a degree Celsius */
 bool port_adc(uint32_t channel, uint16_t *value); /* of 12 bits: 4095 is full scale */
 bool port_pin_write(uint32_t pin, bool high);
 

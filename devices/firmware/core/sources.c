@@ -45,29 +45,20 @@ static uint32_t next_random(void) {
 #define F32_BIAS 127
 #define F32_FRACTION_BITS 23
 
-/* The bits of the float nearest to a thousandth of an integer below 2^22 in size: a library for floats would take a
- * twentieth of the agent's flash. */
-static uint32_t thousandth(int32_t value) {
+/* The bits of the float that is a 64th of an integer below 2^24 in size. */
+static uint32_t f32_of_64ths(int32_t value) {
   uint32_t magnitude = value < 0 ? 0 - (uint32_t)value : (uint32_t)value, sign = value < 0 ? F32_SIGN : 0;
+  uint32_t exponent = F32_BIAS + F32_FRACTION_BITS - 6;
   if (magnitude == 0) return 0;
-  /* Long division: first the power of two of the quotient, then one bit of the fraction after the other. */
-  uint32_t rest = magnitude, divisor = 1000;
-  int exponent = 0;
-  for (; rest < divisor; rest <<= 1) exponent--;
-  for (; rest >= divisor << 1; divisor <<= 1) exponent++;
-  uint32_t bits = 0;
-  for (int i = 0; i <= F32_FRACTION_BITS; i++, rest <<= 1) {
-    bits = bits << 1 | (rest >= divisor);
-    if (rest >= divisor) rest -= divisor;
-  }
-  bits += rest >= divisor; /* to nearest; a tie cannot be, since 1000 is no power of two */
-  return sign | (bits + ((uint32_t)(exponent + F32_BIAS - 1) << F32_FRACTION_BITS));
+  for (; magnitude < 1u << F32_FRACTION_BITS; magnitude <<= 1) exponent--;
+  /* The first bit of the magnitude is implied: it adds one to the exponent. */
+  return sign | (((exponent - 1) << F32_FRACTION_BITS) + magnitude);
 }
 
 static bool read_temperature(uint8_t *element) {
-  int32_t milli_celsius;
-  if (!port_temperature(&milli_celsius)) return false;
-  uint32_t celsius = thousandth(milli_celsius);
+  int32_t celsius_64ths;
+  if (!port_temperature(&celsius_64ths)) return false;
+  uint32_t celsius = f32_of_64ths(celsius_64ths);
   memcpy(element, &celsius, sizeof celsius);
   return true;
 }

@@ -84,8 +84,8 @@ void port_serial_number(char text[17]) {
 
 const uint8_t port_capabilities = 0;
 
-bool port_temperature(int32_t *milli_celsius) {
-  (void)milli_celsius;
+bool port_temperature(int32_t *celsius_64ths) {
+  (void)celsius_64ths;
   return false;
 }
 

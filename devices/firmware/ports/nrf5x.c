@@ -41,7 +41,7 @@
 #define TEMP_TASKS_START REGISTER(0x4000C000)
 #define TEMP_EVENTS_DATARDY REGISTER(0x4000C100)
 #define TEMP_TEMP REGISTER(0x4000C508)
-#define TEMP_MILLI_CELSIUS_PER_UNIT 250
+#define TEMP_64THS_PER_UNIT 16 /* it counts quarters of a degree */
 
 #define NVMC_READY REGISTER(0x4001E400)
 #define NVMC_CONFIG REGISTER(0x4001E504)
@@ -191,11 +191,11 @@ static bool wait_for(volatile uint32_t *event) {
   return false;
 }
 
-bool port_temperature(int32_t *milli_celsius) {
+bool port_temperature(int32_t *celsius_64ths) {
   TEMP_EVENTS_DATARDY = 0;
   TEMP_TASKS_START = 1;
   if (!wait_for(&TEMP_EVENTS_DATARDY)) return false;
-  *milli_celsius = (int32_t)TEMP_TEMP * TEMP_MILLI_CELSIUS_PER_UNIT;
+  *celsius_64ths = (int32_t)TEMP_TEMP * TEMP_64THS_PER_UNIT;
   return true;
 }
 

@@ -217,11 +217,11 @@ static bool convert(uint32_t channel, uint16_t *value) {
 }
 
 /* 0.76 V at 25 degrees and 2.5 mV a degree (data sheet DS8626, "Temperature sensor characteristics"), at 3.3 V. */
-bool port_temperature(int32_t *milli_celsius) {
+bool port_temperature(int32_t *celsius_64ths) {
   uint16_t value;
   if (!convert(ADC_TEMPERATURE_CHANNEL, &value)) return false;
   int32_t microvolts = (int32_t)value * 825000 / 1024;
-  *milli_celsius = 25000 + (microvolts - 760000) * 2 / 5;
+  *celsius_64ths = 64 * 25 + (microvolts - 760000) * 16 / 625;
   return true;
 }
 

@@ -25,8 +25,8 @@ bool port_pin_write(uint32_t pin, bool high) {
   return true;
 }
 
-bool port_temperature(int32_t *milli_celsius) {
-  *milli_celsius = temperature;
+bool port_temperature(int32_t *celsius_64ths) {
+  *celsius_64ths = temperature;
   return true;
 }
 
@@ -123,7 +123,7 @@ static void run_writer(void) {
   free(answer);
 }
 
-/* 4 bytes of milli-degrees: the sample of a temperature. */
+/* 4 bytes of 64ths of a degree: the sample of a temperature. */
 static void run_temperature(void) {
   const struct rune_port port = {.kind = RUNE_SOURCE_TEMPERATURE, .element = 8};
   uint8_t sample[4];

@@ -241,10 +241,10 @@ def test_answers_are_written_or_said_to_be_too_long(
         assert cbor2.loads(bytes.fromhex(answer)) == right
 
 
-@given(st.integers(-(2**22) + 1, 2**22 - 1))
-def test_temperatures_are_the_nearest_floats(piece: Callable[[str], Piece], milli_celsius: int) -> None:
-    sample = _piece(piece, "temperature")(struct.pack("<i", milli_celsius))
-    assert bytes.fromhex(sample) == np.float32(milli_celsius / 1000).tobytes()
+@given(st.integers(-(2**24) + 1, 2**24 - 1))
+def test_temperatures_become_floats(piece: Callable[[str], Piece], celsius_64ths: int) -> None:
+    sample = _piece(piece, "temperature")(struct.pack("<i", celsius_64ths))
+    assert bytes.fromhex(sample) == np.float32(celsius_64ths / 64).tobytes()
 
 
 ELEMENTS = {0: "u1", 1: "i1", 2: "u2", 3: "i2", 4: "u4", 5: "i4", 8: "f4"}
