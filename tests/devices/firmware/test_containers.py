@@ -39,6 +39,16 @@ static int32_t run(void) {
   return WRITE(2, value) == sizeof value ? -2 : 3;
 }
 """
+ADDING = """
+static int32_t run(void) {
+  uint32_t first = 0, second = 0;
+  READ(1, first);
+  READ(1, second);
+  first += second;
+  WRITE(2, first);
+  return 0;
+}
+"""
 REVERSING = """
 static uint8_t data[5000];
 static int32_t run(void) {
@@ -131,6 +141,16 @@ def test_repeated_requests_change_nothing(shared: Session) -> None:
     after = shared.request(TakeWrite(n=written.n, call=written.call, off=written.len), State)
     assert (after.st, after.code, after.cycles) == (done.st, done.code, done.cycles)
     assert agent.statistics(shared).runs == runs + 1
+
+
+def test_a_repeated_sample_is_not_taken_for_the_next_one(shared: Session) -> None:
+    put(shared, ADDING)
+    first = begin(shared)
+    second = feed(shared, first, word(3))
+    again = feed(shared, first, word(3))
+    assert (again.st, again.call, again.off) == (Phase.WAITS_FOR_SAMPLE, second.call, 0)
+    written = feed(shared, second, word(4))
+    assert agent.take(shared, written, 0).data == word(7)
 
 
 def test_what_does_not_fit_a_packet_comes_in_parts(shared: Session) -> None:
