@@ -13,11 +13,12 @@
 #endif
 
 #define FRAMING_OVERHEAD 4 /* of the console framing: length and checksum */
-/* Clients take the size that they are told for that of a packet with this overhead in one framing, and of a packet alone
- * in the other. */
+/* Clients take the size that they are told for that of a packet with this overhead in one framing, and of a packet
+ * alone in the other. */
 #define FRAMING_PACKET_BYTES FRAMING_BUFFER_BYTES
 
-/* Takes the next byte of the line; called from an interrupt.  True when a request is complete and its checksum right. */
+/* Takes the next byte of the line; called from an interrupt.  True when a request is complete and its checksum
+ * right. */
 bool framing_receive(uint8_t byte);
 
 /* Forgets a frame that has begun and not gone on for some time. */

@@ -63,7 +63,7 @@ void session_start(void) {
 void session_was_reset(void) {
   session_statistics.faults++;
   session_statistics.last_fault =
-      (struct supervisor_fault){.cause = RUNE_CAUSE_RESET, .operator= - 1, .slot = STORAGE_NONE};
+      (struct supervisor_fault){.cause = RUNE_CAUSE_RESET, .operator = -1, .slot = STORAGE_NONE};
 }
 
 /* A container that is only tried is given up at its first fault.  In its place the confirmed one goes on, but not

@@ -37,8 +37,8 @@ extern const struct smp_entry os_group[], image_group[], container_group[];
 /* Answers the request that framing holds. */
 void smp_answer(void);
 
-/* Sends what was written behind SMP_HEADER_BYTES of a packet as a notification of our group; two bytes more must be free
- * behind it. */
+/* Sends what was written behind SMP_HEADER_BYTES of a packet as a notification of our group; two bytes more must be
+ * free behind it. */
 void smp_notify(uint8_t command, uint8_t *packet, size_t length);
 
 /* Makes the chip restart once the answer to the present request is sent. */

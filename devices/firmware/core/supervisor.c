@@ -76,7 +76,7 @@ void supervisor_fail(uint32_t cause) {
   supervisor.fault = (struct supervisor_fault){
       .cause = cause,
       .pc = supervisor_context.stack != NULL ? supervisor_context.stack[PC] : 0,
-      .operator= *(const int32_t *)(uintptr_t) run.container->header.progress,
+      .operator = *(const int32_t *)(uintptr_t)run.container->header.progress,
       .slot = run.container->slot,
   };
   run.event = SUPERVISOR_FAILED;
@@ -118,15 +118,17 @@ void supervisor_tick(void) {
 
 static void mark(int32_t operator) {
   if (supervisor.mark_count >= SUPERVISOR_MARKS) return;
-  supervisor.marks[supervisor.mark_count++] = (struct supervisor_mark){operator, cycles_so_far() };
+  supervisor.marks[supervisor.mark_count++] = (struct supervisor_mark){operator, cycles_so_far()};
 }
 
 static bool transfer(const uint32_t *frame, enum supervisor_event event) {
   supervisor.port = frame[R1];
   supervisor.address = frame[R2];
   supervisor.bytes = frame[R3];
-  bool (*owns)(const struct container *, uint32_t, uint32_t) = event == SUPERVISOR_READ ? container_owns_ram : container_owns;
-  if (!owns(run.container, supervisor.address, supervisor.bytes)) return false;
+  bool owns = event == SUPERVISOR_READ
+                  ? container_owns_ram(run.container, supervisor.address, supervisor.bytes)
+                  : container_owns(run.container, supervisor.address, supervisor.bytes);
+  if (!owns) return false;
   run.event = (uint8_t)event;
   return true;
 }

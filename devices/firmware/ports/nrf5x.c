@@ -1,5 +1,5 @@
-/* Nordic's nRF51 and nRF52 (nRF51 Series Reference Manual 3.0; nRF52840 Product Specification 1.1; peripherals are named
- * as there).  What both have is used where they have it, such as the UART without DMA. */
+/* Nordic's nRF51 and nRF52 (nRF51 Series Reference Manual 3.0; nRF52840 Product Specification 1.1; peripherals are
+ * named as there).  What both have is used where they have it, such as the UART without DMA. */
 #include "board.h"
 #include "cortex_m.h"
 #include "port.h"
