@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from builder.families import mcu
 from builder.families.elementwise import (
     QUANTIZED,
     Binary,
@@ -20,7 +21,8 @@ from builder.families.elementwise import (
     scaling,
     wrapping,
 )
-from builder.operators.base import Node, Unsupported, dtype_of, per_tensor
+from builder.operators.base import Kernel, Node, Unsupported, dtype_of, per_tensor
+from container.abi import Profile
 
 LEFT_SHIFT = {"int8": 20, "int16": 15}
 """Bits of headroom that sums are computed with."""
@@ -38,6 +40,9 @@ class Sum(Binary):
     """The schema's table of options."""
     int32_activation: ClassVar[bool]
     """Whether the reference applies the fused activation to int32, too."""
+
+    sign: ClassVar[int]
+    """Of the second operand."""
 
     @abstractmethod
     def combine(self, a: Any, b: Any) -> Any:
@@ -67,6 +72,10 @@ class Sum(Binary):
                 f"the output scale {y[0]} is too fine for inputs of the scales {a[0]} and {b[0]}"
             )
         return {**attributes, **scaling("y", back), **bounds, "zero": y[1]}
+
+    def lower(self, call: Any, profile: Profile) -> Kernel:
+        kernel = mcu.add(call, self.sign) if profile is Profile.MCU and dtype_of(call) == "int8" else None
+        return kernel or super().lower(call, profile)
 
     def element(self, call: Any, *operands: Any) -> Any:
         dtype = dtype_of(call)

@@ -36,6 +36,17 @@ RUNE_INLINE int8_t rune_mcu_requantize(int32_t sum, const int32_t *scale, rune_m
   return (int8_t)rune_clamp(value, range.low, range.high);
 }
 
+/* What a block multiplies; constants of a kernel. */
+typedef struct {
+  bool wide;   /* the sums are too large for the difference: words hold the bytes of both channels, all are unpacked */
+  bool direct; /* one column, which still is bytes */
+} rune_mcu_operands;
+
+/* The word of a column that four bytes give for an even or odd number. */
+RUNE_INLINE uint32_t rune_mcu_half(uint32_t bytes, int32_t number) {
+  return number % 2 == 0 ? rune_sxtb16(bytes) : rune_sxtb16_ror8(bytes);
+}
+
 RUNE_INLINE void rune_mcu_store(int8_t *y, uint32_t bytes) {
   __builtin_memcpy(__builtin_assume_aligned(y, 4), &bytes, sizeof bytes);
 }
@@ -43,7 +54,8 @@ RUNE_INLINE void rune_mcu_store(int8_t *y, uint32_t bytes) {
 /* `pixels` columns by `pairs` pairs of channels.  Of each pair the stream has two biases and two scales, then come
  * `words` words of each, in turn. */
 RUNE_INLINE void rune_mcu_block(const uint32_t *columns, const int32_t *stream, int8_t *y, int32_t pixels,
-                                int32_t pairs, int32_t words, int32_t channels, int32_t count, rune_mcu_range range) {
+                                int32_t pairs, int32_t words, int32_t channels, int32_t count, rune_mcu_operands form,
+                                rune_mcu_range range) {
   uint32_t both[RUNE_MCU_PIXELS][RUNE_MCU_PAIRS], first[RUNE_MCU_PIXELS][RUNE_MCU_PAIRS];
   const int32_t *weights = stream + 6 * pairs;
 #pragma clang loop unroll(full)
@@ -62,10 +74,12 @@ RUNE_INLINE void rune_mcu_block(const uint32_t *columns, const int32_t *stream, 
 #pragma clang loop unroll(full)
       for (int32_t p = 0; p < pairs; ++p) {
         const uint32_t weight = (uint32_t)weights[(word + u) * pairs + p], lower = rune_sxtb16(weight);
+        const uint32_t upper = form.wide ? rune_sxtb16_ror8(weight) : weight;
 #pragma clang loop unroll(full)
         for (int32_t n = 0; n < pixels; ++n) {
-          both[n][p] = rune_smlad(columns[(word + u) * pixels + n], weight, both[n][p]);
-          first[n][p] = rune_smlad(columns[(word + u) * pixels + n], lower, first[n][p]);
+          const uint32_t x = form.direct ? rune_mcu_half(columns[(word + u) / 2], u) : columns[(word + u) * pixels + n];
+          both[n][p] = rune_smlad(x, upper, both[n][p]);
+          first[n][p] = rune_smlad(x, lower, first[n][p]);
         }
       }
     }
@@ -75,7 +89,7 @@ RUNE_INLINE void rune_mcu_block(const uint32_t *columns, const int32_t *stream, 
     uint32_t bytes = 0;
 #pragma clang loop unroll(full)
     for (int32_t p = 0; p < pairs; ++p) {
-      const int32_t second = (int32_t)(both[n][p] - first[n][p]) >> 8;
+      const int32_t second = form.wide ? (int32_t)both[n][p] : (int32_t)(both[n][p] - first[n][p]) >> 8;
       const int8_t y_first = rune_mcu_requantize((int32_t)first[n][p], stream + 6 * p + 1, range);
       const int8_t y_second = rune_mcu_requantize(second, stream + 6 * p + 4, range);
       if (channels % 4 == 0 && pairs % 2 == 0) {
@@ -91,10 +105,14 @@ RUNE_INLINE void rune_mcu_block(const uint32_t *columns, const int32_t *stream, 
   }
 }
 
-/* Four bytes as two words of a column. */
-RUNE_INLINE void rune_mcu_expand(uint32_t bytes, uint32_t *column, int32_t pixels) {
-  column[0] = rune_sxtb16(bytes);
-  column[pixels] = rune_sxtb16_ror8(bytes);
+/* Four bytes as numbers `i` to `i + 3` of a column: two words, in turn with those of the other pixels, or as they are. */
+RUNE_INLINE void rune_mcu_put(uint32_t bytes, uint32_t *column, int32_t i, int32_t pixels, rune_mcu_operands form) {
+  if (form.direct) {
+    column[i / 4] = bytes;
+    return;
+  }
+  column[i / 2 * pixels] = rune_sxtb16(bytes);
+  column[(i / 2 + 1) * pixels] = rune_sxtb16_ror8(bytes);
 }
 
 RUNE_INLINE uint32_t rune_mcu_word(const int8_t *x) {
@@ -109,26 +127,34 @@ RUNE_INLINE uint32_t rune_mcu_unaligned_word(const int8_t *x) {
   return word;
 }
 
+/* An offset, which never is beyond the last: said so that a board, which sees the bound but not the reason, has one
+ * comparison where each access after it would have one.  The `asm` keeps the comparison from being proved here. */
+RUNE_INLINE int32_t rune_mcu_within(int32_t offset, int32_t last) {
+  __asm__("" : "+r"(offset));
+  return (uint32_t)offset < (uint32_t)last ? offset : last;
+}
+
 /* Where a window lies in an image; constants of a kernel. */
 typedef struct {
   int32_t height, width, depth, kernel_height, kernel_width, stride_height, stride_width, dilation_height,
       dilation_width, pad_top, pad_left, zero;
 } rune_mcu_window;
 
-/* The window at (top, left) as one column; a depth that is a multiple of four. */
+/* The window at (top, left) as one column; a depth that is a multiple of four.  Every place is a sum of what loops
+ * count, so that a board sees that it lies inside of the column. */
 RUNE_INLINE void rune_mcu_column_of_words(const int8_t *x, uint32_t *column, int32_t pixels, int32_t top, int32_t left,
-                                          rune_mcu_window w) {
-  const uint32_t zeros = ((uint32_t)w.zero & 0xFFFF) * 0x10001u;
-  const int32_t right = left + (w.kernel_width - 1) * w.dilation_width;
+                                          rune_mcu_operands form, rune_mcu_window w) {
+  const uint32_t zeros = ((uint32_t)w.zero & 0xFF) * 0x1010101u;
+  const int32_t row = w.kernel_width * w.depth, right = left + (w.kernel_width - 1) * w.dilation_width;
 #pragma clang loop unroll(disable)
   for (int32_t ky = 0; ky < w.kernel_height; ++ky) {
     const int32_t iy = top + ky * w.dilation_height;
     const bool has_row = (uint32_t)iy < (uint32_t)w.height;
     if (w.dilation_width == 1 && has_row && left >= 0 && right < w.width) {
-      const int8_t *source = x + (iy * w.width + left) * w.depth;
+      const int8_t *source = x + rune_mcu_within((iy * w.width + left) * w.depth, w.height * w.width * w.depth - row);
 #pragma clang loop unroll_count(4)
-      for (int32_t i = 0; i < w.kernel_width * w.depth; i += 4, column += 2 * pixels) {
-        rune_mcu_expand(rune_mcu_word(source + i), column, pixels);
+      for (int32_t i = 0; i < row; i += 4) {
+        rune_mcu_put(rune_mcu_word(source + i), column, ky * row + i, pixels, form);
       }
       continue;
     }
@@ -136,14 +162,12 @@ RUNE_INLINE void rune_mcu_column_of_words(const int8_t *x, uint32_t *column, int
     for (int32_t kx = 0; kx < w.kernel_width; ++kx) {
       const int32_t ix = left + kx * w.dilation_width;
       const bool is_inside = has_row && (uint32_t)ix < (uint32_t)w.width;
-      const int8_t *source = x + (iy * w.width + ix) * w.depth;
+      const int32_t last = (w.height * w.width - 1) * w.depth;
+      const int8_t *source = x + rune_mcu_within((iy * w.width + ix) * w.depth, last);
 #pragma clang loop unroll(disable)
-      for (int32_t i = 0; i < w.depth; i += 4, column += 2 * pixels) {
-        if (is_inside) {
-          rune_mcu_expand(rune_mcu_word(source + i), column, pixels);
-        } else {
-          column[0] = column[pixels] = zeros;
-        }
+      for (int32_t i = 0; i < w.depth; i += 4) {
+        const uint32_t value = is_inside ? rune_mcu_word(source + i) : zeros;
+        rune_mcu_put(value, column, ky * row + kx * w.depth + i, pixels, form);
       }
     }
   }
@@ -151,32 +175,31 @@ RUNE_INLINE void rune_mcu_column_of_words(const int8_t *x, uint32_t *column, int
 
 /* The same of any depth, by way of the bytes of the window. */
 RUNE_INLINE void rune_mcu_column_of_bytes(const int8_t *x, int8_t *bytes, uint32_t *column, int32_t pixels, int32_t top,
-                                          int32_t left, rune_mcu_window w) {
-  const int32_t row = w.kernel_width * w.depth, count = w.kernel_height * row;
+                                          int32_t left, rune_mcu_operands form, rune_mcu_window w) {
+  const int32_t row = w.kernel_width * w.depth, count = w.kernel_height * row, size = w.height * w.width * w.depth;
   const int32_t right = left + (w.kernel_width - 1) * w.dilation_width;
-  int8_t *target = bytes;
 #pragma clang loop unroll(disable)
-  for (int32_t ky = 0; ky < w.kernel_height; ++ky, target += row) {
+  for (int32_t ky = 0; ky < w.kernel_height; ++ky) {
     const int32_t iy = top + ky * w.dilation_height;
     const bool has_row = (uint32_t)iy < (uint32_t)w.height;
+    int8_t *const target = bytes + ky * row;
     if (w.dilation_width == 1 && has_row && left >= 0 && right < w.width) {
-      const int8_t *source = x + (iy * w.width + left) * w.depth;
+      const int8_t *source = x + rune_mcu_within((iy * w.width + left) * w.depth, size - row);
       int32_t i = 0;
       for (; i + 4 <= row; i += 4) __builtin_memcpy(target + i, source + i, 4);
       for (; i < row; ++i) target[i] = source[i];
       continue;
     }
 #pragma clang loop unroll(disable)
-    for (int32_t kx = 0; kx < w.kernel_width; ++kx) {
-      const int32_t ix = left + kx * w.dilation_width;
+    for (int32_t i = 0; i < row; ++i) {
+      const int32_t ix = left + i / w.depth * w.dilation_width;
       const bool is_inside = has_row && (uint32_t)ix < (uint32_t)w.width;
-      const int8_t *source = x + (iy * w.width + ix) * w.depth;
-#pragma clang loop unroll(disable)
-      for (int32_t i = 0; i < w.depth; ++i) target[kx * w.depth + i] = is_inside ? source[i] : (int8_t)w.zero;
+      const int32_t offset = (iy * w.width + ix) * w.depth + i % w.depth;
+      target[i] = is_inside ? x[rune_mcu_within(offset, size - 1)] : (int8_t)w.zero;
     }
   }
-#pragma clang loop unroll_count(2)
-  for (int32_t i = 0; i < count; i += 4, column += 2 * pixels) rune_mcu_expand(rune_mcu_word(bytes + i), column, pixels);
+#pragma clang loop unroll_count(4)
+  for (int32_t i = 0; i < count; i += 4) rune_mcu_put(rune_mcu_word(bytes + i), column, i, pixels, form);
 }
 
 /* A convolution of one image.  `columns` holds `pixels` windows; `bytes`, where the depth is no multiple of four, one. */
@@ -186,8 +209,9 @@ RUNE_INLINE int32_t rune_mcu_convolution(const int8_t *x, const int32_t *stream,
                                          int32_t stride_width, int32_t dilation_height, int32_t dilation_width,
                                          int32_t pad_top, int32_t pad_left, int32_t zero, int32_t y_height,
                                          int32_t y_width, int32_t channels, int32_t pixels, int32_t pairs,
-                                         int32_t words, int32_t y_zero, int32_t low, int32_t high,
-                                         int32_t rounds_away, int32_t shifts) {
+                                         int32_t words, int32_t direct, int32_t wide, int32_t y_zero, int32_t low,
+                                         int32_t high, int32_t rounds_away, int32_t shifts) {
+  const rune_mcu_operands form = {wide, direct};
   const rune_mcu_window window = {height,         width,           depth,          kernel_height, kernel_width, stride_height,
                                   stride_width,   dilation_height, dilation_width, pad_top,       pad_left,     zero};
   const rune_mcu_range range = {y_zero, low, high, rounds_away, shifts};
@@ -201,17 +225,32 @@ RUNE_INLINE int32_t rune_mcu_convolution(const int8_t *x, const int32_t *stream,
       const int32_t top = (start + n) / y_width * stride_height - pad_top;
       const int32_t left = (start + n) % y_width * stride_width - pad_left;
       if (depth % 4 == 0) {
-        rune_mcu_column_of_words(x, columns + n, pixels, top, left, window);
+        rune_mcu_column_of_words(x, columns + n, pixels, top, left, form, window);
       } else {
-        rune_mcu_column_of_bytes(x, bytes, columns + n, pixels, top, left, window);
+        rune_mcu_column_of_bytes(x, bytes, columns + n, pixels, top, left, form, window);
       }
     }
 #pragma clang loop unroll(disable)
     for (int32_t channel = 0, block = 0; channel < channels; channel += 2 * pairs, block += pairs * (6 + words)) {
       const int32_t count = channels % (2 * pairs) == 0 ? 2 * pairs : channels - channel;
       int8_t *const target = y + start * channels + channel;
-      rune_mcu_block(columns, stream + block, target, pixels, pairs, words, channels, count, range);
+      rune_mcu_block(columns, stream + block, target, pixels, pairs, words, channels, count, form, range);
     }
+  }
+  return 0;
+}
+
+/* A fully connected layer of one row, of a multiple of four bytes. */
+RUNE_INLINE int32_t rune_mcu_fully_connected(const int8_t *x, const int32_t *stream, int8_t *y, int32_t channels,
+                                             int32_t pairs, int32_t words, int32_t wide, int32_t y_zero, int32_t low,
+                                             int32_t high, int32_t rounds_away, int32_t shifts) {
+  const rune_mcu_operands form = {wide, true};
+  const rune_mcu_range range = {y_zero, low, high, rounds_away, shifts};
+  const uint32_t *const column = __builtin_assume_aligned(x, 4);
+#pragma clang loop unroll(disable)
+  for (int32_t channel = 0, block = 0; channel < channels; channel += 2 * pairs, block += pairs * (6 + words)) {
+    const int32_t count = channels % (2 * pairs) == 0 ? 2 * pairs : channels - channel;
+    rune_mcu_block(column, stream + block, y + channel, 1, pairs, words, channels, count, form, range);
   }
   return 0;
 }
@@ -223,15 +262,29 @@ typedef struct {
       pad_top, pad_left, zero, y_height, y_width, y_row, y_column, pitch;
 } rune_mcu_plane;
 
-/* One channel of `rows` rows of an image as halfwords; what is outside is there already. */
-RUNE_INLINE void rune_mcu_gather(const int8_t *x, int16_t *plane, int32_t top, int32_t rows, rune_mcu_plane g) {
-  const int32_t columns = g.pitch - g.pad_left < g.width ? g.pitch - g.pad_left : g.width;
+/* One channel, or `group` neighbouring ones into planes of their own, of `rows` rows of an image as halfwords; what is
+ * outside is there already. */
+RUNE_INLINE void rune_mcu_gather(const int8_t *x, int16_t *plane, int32_t top, int32_t rows, int32_t group,
+                                 rune_mcu_plane g) {
+  const int32_t columns = g.pitch - g.pad_left < g.width ? g.pitch - g.pad_left : g.width, size = rows * g.pitch;
 #pragma clang loop unroll(disable)
   for (int32_t row = 0; row < rows; ++row) {
     if ((uint32_t)(top + row) >= (uint32_t)g.height) continue;
-    const int8_t *source = x + (top + row) * g.x_row;
+    const int8_t *source = x + rune_mcu_within((top + row) * g.x_row, (g.height - 1) * g.x_row);
+    int16_t *const target = plane + row * g.pitch + g.pad_left;
 #pragma clang loop unroll_count(4)
-    for (int32_t i = 0; i < columns; ++i) plane[row * g.pitch + g.pad_left + i] = source[i * g.x_column];
+    for (int32_t i = 0; i < columns; ++i) {
+      if (group == 1) {
+        target[i] = source[i * g.x_column];
+        continue;
+      }
+      const uint32_t bytes = rune_mcu_word(source + i * g.x_column);
+      const uint32_t even = rune_sxtb16(bytes), odd = rune_sxtb16_ror8(bytes);
+      target[i] = (int16_t)even;
+      target[size + i] = (int16_t)odd;
+      target[2 * size + i] = (int16_t)(even >> 16);
+      target[3 * size + i] = (int16_t)(odd >> 16);
+    }
   }
 }
 
@@ -242,6 +295,14 @@ RUNE_INLINE void rune_mcu_taps(const uint32_t *x, const uint32_t *first, const u
                                int32_t words, rune_mcu_plane g) {
 #pragma clang loop unroll(full)
   for (int32_t ky = 0; ky < g.kernel_height; ++ky) {
+    if (g.kernel_width == 3 && g.stride_width == 1) {
+      /* Words of which one half is 0 take a product of halves instead, and no register. */
+      const uint32_t *const pairs = x + ky * g.dilation_height * (g.pitch / 2);
+      const uint32_t left = first[2 * ky], right = second[2 * ky + 1];
+      sums[0] = rune_smlad(pairs[0], left, sums[0]) + (uint32_t)((int16_t)pairs[1] * ((int32_t)right >> 16));
+      sums[1] = rune_smlad(pairs[1], right, sums[1]) + (uint32_t)(((int32_t)pairs[0] >> 16) * (int16_t)left);
+      continue;
+    }
 #pragma clang loop unroll(full)
     for (int32_t t = 0; t < words; ++t) {
       const uint32_t pair = x[ky * g.dilation_height * (g.pitch / 2) + t];
@@ -251,19 +312,45 @@ RUNE_INLINE void rune_mcu_taps(const uint32_t *x, const uint32_t *first, const u
   }
 }
 
-/* A depthwise convolution of one image, `strip` rows of one channel at a time; `plane` has room for what they read.  Of
- * each output channel the stream has bias, scale, and its taps as pairs of halfwords, `words` to a row. */
-RUNE_INLINE int32_t rune_mcu_depthwise(const int8_t *x, const int32_t *stream, int8_t *y, uint32_t *plane,
+/* `strip` rows of one output channel from its plane.  Of each channel the stream has bias, scale, and its taps as pairs
+ * of halfwords, `words` to a row. */
+RUNE_INLINE void rune_mcu_depthwise_strip(const uint32_t *plane, const int32_t *taps, int8_t *y, int32_t strip,
+                                          int32_t words, rune_mcu_plane g, rune_mcu_range range) {
+  const int32_t scale[2] = {taps[1], taps[2]};
+  uint32_t a[RUNE_MCU_TAP_WORDS], b[RUNE_MCU_TAP_WORDS];
+#pragma clang loop unroll(full)
+  for (int32_t t = 0; t < g.kernel_height * words; ++t) {
+    a[t] = (uint32_t)taps[3 + t];
+    b[t] = a[t] << 16 | (t % words == 0 ? 0 : a[t - 1] >> 16);
+  }
+  const int32_t step = g.stride_width == 1 ? 2 : 1;
+#pragma clang loop unroll(disable)
+  for (int32_t row = 0; row < strip; ++row) {
+#pragma clang loop unroll(disable)
+    for (int32_t ox = 0; ox < g.y_width; ox += step) {
+      uint32_t sums[2] = {(uint32_t)taps[0], (uint32_t)taps[0]};
+      rune_mcu_taps(plane + (row * g.stride_height * g.pitch + ox * g.stride_width) / 2, a, b, sums, words, g);
+      int8_t *const target = y + row * g.y_row + ox * g.y_column;
+      target[0] = rune_mcu_requantize((int32_t)sums[0], scale, range);
+      if (step == 2 && ox + 1 < g.y_width) target[g.y_column] = rune_mcu_requantize((int32_t)sums[1], scale, range);
+    }
+  }
+}
+
+/* A depthwise convolution of one image, `strip` rows of `group` channels at a time; `planes` has room for what they
+ * read. */
+RUNE_INLINE int32_t rune_mcu_depthwise(const int8_t *x, const int32_t *stream, int8_t *y, uint32_t *planes,
                                        int32_t height, int32_t width, int32_t x_row, int32_t x_column,
                                        int32_t kernel_height, int32_t kernel_width, int32_t stride_height,
                                        int32_t stride_width, int32_t dilation_height, int32_t pad_top,
                                        int32_t pad_left, int32_t zero, int32_t y_height, int32_t y_width,
                                        int32_t y_row, int32_t y_column, int32_t pitch, int32_t channels,
-                                       int32_t multiplier, int32_t strip, int32_t words, int32_t y_zero,
-                                       int32_t low, int32_t high, int32_t rounds_away, int32_t shifts) {
-  const rune_mcu_plane g = {height,       width,           x_row,   x_column, kernel_height, kernel_width,
-                            stride_height, stride_width,    dilation_height, pad_top,  pad_left, zero,
-                            y_height,     y_width,         y_row,   y_column, pitch};
+                                       int32_t multiplier, int32_t group, int32_t strip, int32_t words,
+                                       int32_t y_zero, int32_t low, int32_t high, int32_t rounds_away,
+                                       int32_t shifts) {
+  const rune_mcu_plane g = {height,        width,        x_row,           x_column, kernel_height, kernel_width,
+                            stride_height, stride_width, dilation_height, pad_top,  pad_left,      zero,
+                            y_height,      y_width,      y_row,           y_column, pitch};
   const rune_mcu_range range = {y_zero, low, high, rounds_away, shifts};
   const int32_t rows = (strip - 1) * stride_height + (kernel_height - 1) * dilation_height + 1;
   const uint32_t zeros = ((uint32_t)zero & 0xFFFF) * 0x10001u;
@@ -271,36 +358,47 @@ RUNE_INLINE int32_t rune_mcu_depthwise(const int8_t *x, const int32_t *stream, i
   for (int32_t first_row = 0; first_row < y_height; first_row += strip) {
     const int32_t oy = first_row < y_height - strip ? first_row : y_height - strip;
 #pragma clang loop unroll(disable)
-    for (int32_t i = 0; i < rows * pitch / 2; ++i) plane[i] = zeros;
+    for (int32_t i = 0; i < group * rows * pitch / 2; ++i) planes[i] = zeros;
 #pragma clang loop unroll(disable)
     for (int32_t c = 0; c < channels; ++c) {
+      if (c % (multiplier * group) == 0) {
+        rune_mcu_gather(x + c / multiplier, (int16_t *)planes, oy * stride_height - pad_top, rows, group, g);
+      }
+      const uint32_t *const plane = planes + c % group * (rows * pitch / 2);
       const int32_t *const taps = stream + c * (3 + kernel_height * words);
-      const int32_t scale[2] = {taps[1], taps[2]};
-      uint32_t a[RUNE_MCU_TAP_WORDS], b[RUNE_MCU_TAP_WORDS];
-#pragma clang loop unroll(full)
-      for (int32_t t = 0; t < kernel_height * words; ++t) {
-        a[t] = (uint32_t)taps[3 + t];
-        b[t] = a[t] << 16 | (t % words == 0 ? 0 : a[t - 1] >> 16);
-      }
-      if (c % multiplier == 0) {
-        rune_mcu_gather(x + c / multiplier, (int16_t *)plane, oy * stride_height - pad_top, rows, g);
-      }
-#pragma clang loop unroll(disable)
-      for (int32_t row = 0; row < strip; ++row) {
-        const int32_t step = stride_width == 1 ? 2 : 1;
-#pragma clang loop unroll(disable)
-        for (int32_t ox = 0; ox < y_width; ox += step) {
-          uint32_t sums[2] = {(uint32_t)taps[0], (uint32_t)taps[0]};
-          const int32_t start = row * stride_height * pitch + ox * stride_width;
-          rune_mcu_taps(plane + start / 2, a, b, sums, words, g);
-          int8_t *const target = y + c + (oy + row) * y_row + ox * y_column;
-          target[0] = rune_mcu_requantize((int32_t)sums[0], scale, range);
-          if (step == 2 && ox + 1 < y_width) {
-            target[y_column] = rune_mcu_requantize((int32_t)sums[1], scale, range);
-          }
-        }
-      }
+      rune_mcu_depthwise_strip(plane, taps, y + c + oy * y_row, strip, words, g, range);
     }
+  }
+  return 0;
+}
+
+/* A factor below 1: its multiplier, doubled, and its shift to the right; constants of a kernel. */
+typedef struct {
+  uint32_t multiplier;
+  int32_t right;
+} rune_mcu_factor;
+
+/* rune_multiply by such a factor, of a value below 2^30 in size, plus `zero`. */
+RUNE_INLINE int32_t rune_mcu_scale(int32_t value, rune_mcu_factor factor, int32_t zero) {
+  const int32_t product = (int32_t)rune_smmlar((uint32_t)value, factor.multiplier, (uint32_t)value);
+  if (factor.right == 0) return product + zero;
+  const int32_t rounded = product + (product >> 31);
+  if (factor.right == 1) return ((rounded + 1) >> 1) + zero;
+  return (int32_t)rune_smmlar((uint32_t)rounded, UINT32_C(1) << (32 - factor.right), (uint32_t)zero);
+}
+
+/* Sums (or differences) of int8 elements, both brought to one scale with 20 bits of headroom. */
+RUNE_INLINE int32_t rune_mcu_add(const int8_t *a, const int8_t *b, int8_t *y, int32_t count, int32_t sign, int32_t a_zero,
+                                 int32_t a_multiplier, int32_t a_right, int32_t b_zero, int32_t b_multiplier,
+                                 int32_t b_right, int32_t y_multiplier, int32_t y_right, int32_t y_zero, int32_t low,
+                                 int32_t high) {
+  const rune_mcu_factor a_factor = {2u * (uint32_t)a_multiplier, a_right}, b_factor = {2u * (uint32_t)b_multiplier, b_right};
+  const rune_mcu_factor y_factor = {2u * (uint32_t)y_multiplier, y_right};
+#pragma clang loop unroll_count(4)
+  for (int32_t i = 0; i < count; ++i) {
+    const int32_t scaled_a = rune_mcu_scale((a[i] - a_zero) * (1 << 20), a_factor, 0);
+    const int32_t scaled_b = rune_mcu_scale((b[i] - b_zero) * (1 << 20), b_factor, 0);
+    y[i] = (int8_t)rune_clamp(rune_mcu_scale(scaled_a + sign * scaled_b, y_factor, y_zero), low, high);
   }
   return 0;
 }

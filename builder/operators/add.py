@@ -16,6 +16,7 @@ class Add(Sum):
     tflite = ("ADD",)
     options = "AddOptions"
     int32_activation = False
+    sign = 1
 
     def combine(self, a: Any, b: Any) -> Any:
         return a + b

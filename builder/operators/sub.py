@@ -15,6 +15,7 @@ class Sub(Sum):
     tflite = ("SUB",)
     options = "SubOptions"
     int32_activation = True
+    sign = -1
 
     def combine(self, a: Any, b: Any) -> Any:
         return a - b

@@ -55,7 +55,9 @@ class Layer:
 
     def add(self, graph: Graph, generator: np.random.Generator) -> None:
         channels = self.weights[self.channel_axis]
-        scales = tuple(float(s) for s in np.float32(self.weight_scale * generator.uniform(0.5, 1, channels)))
+        scales = tuple(
+            float(np.float32(self.weight_scale * part)) for part in generator.uniform(0.5, 1, channels)
+        )
         axis = None if channels == 1 else self.channel_axis
         values = generator.integers(-128, 128, self.weights).astype("int8")
         bias = generator.integers(-3000, 3000, channels).astype("int32")
@@ -96,6 +98,8 @@ CONVOLUTIONS = [
     conv((6, 5, 1), 9, (4, 3), (3, 3), padding=VALID),
     conv((7, 6, 4), 3, (2, 2), (7, 6), dilation=(2, 2)),
     conv((4, 7, 12), 4, (1, 3), (4, 3), stride=(1, 2), padding=VALID),
+    conv((5, 4, 76), 5, (3, 3), (5, 4)),
+    conv((5, 4, 75), 9, (3, 3), (5, 4)),
 ]
 DEPTHWISE = [
     depthwise((5, 5, 3), 3, (3, 3), (5, 5)),
@@ -107,12 +111,16 @@ DEPTHWISE = [
     depthwise((7, 6, 1), 6, (5, 4), (4, 3), stride=(2, 2)),
     depthwise((3, 2, 2), 2, (4, 4), (3, 2)),
     depthwise((4, 4, 2), 2, (3, 3), (2, 2), stride=(3, 3)),
+    depthwise((40, 30, 8), 8, (3, 3), (40, 30)),
+    depthwise((5, 6, 4), 4, (4, 3), (5, 6), padding=SAME),
 ]
 FULLY_CONNECTED = [
     fully_connected(1, 1, 1),
     fully_connected(1, 12, 8),
     fully_connected(1, 13, 9),
     fully_connected(3, 6, 5),
+    fully_connected(1, 644, 5),
+    fully_connected(1, 2000, 9, weight_scale=0.0005),
     fully_connected(4, 16, 4, activation=RELU),
 ]
 EXTREMES = [
@@ -152,10 +160,11 @@ def test_equal_to_the_reference(layers: Sequence[Layer]) -> None:
     assert_equals_tflite_micro(graph.to_bytes(), int8_samples([layer.x for layer in layers], 7, count=4))
 
 
-def scaled(weights: np.ndarray[Any, Any], bias: Sequence[int], shift: int, **more: int) -> mcu.Scaling:
+def scaled(weights: np.ndarray[Any, Any], bias: Sequence[int], shift: int) -> mcu.Scaling:
     """A scaling whose divisors are 2^shift, of which the multiplier does not matter."""
     values = weights.reshape(len(bias), -1).astype(np.int64)
     multipliers = np.full(len(bias), 2 << 30, np.int64)
+    wide = bool(weights.min() == -128)
     return mcu.Scaling(
         values,
         np.array(bias, np.int64),
@@ -166,10 +175,13 @@ def scaled(weights: np.ndarray[Any, Any], bias: Sequence[int], shift: int, **mor
         127,
         True,
         False,
+        wide,
     )
 
 
-def unpacked(stream: np.ndarray[Any, Any], pairs: int, words: int) -> Iterator[tuple[int, list[int]]]:
+def unpacked(
+    stream: np.ndarray[Any, Any], pairs: int, words: int, *, wide: bool
+) -> Iterator[tuple[int, list[int]]]:
     """Bias and weights of each channel, by what the kernel computes from the stream."""
     block_words = pairs * (6 + words)
     for block in stream.reshape(-1, block_words).astype(np.int64):
@@ -178,7 +190,9 @@ def unpacked(stream: np.ndarray[Any, Any], pairs: int, words: int) -> Iterator[t
             both = block[6 * pairs :].reshape(words, pairs)[:, pair]
             halves = np.stack([both << 48 >> 48, both << 32 >> 48])
             lower = (halves & 0xFF ^ 0x80) - 0x80
-            for values, bias in ((lower, header[0]), (halves - lower >> 8, header[3] - header[0] >> 8)):
+            upper = halves >> 8 if wide else halves - lower >> 8
+            second = header[3] if wide else header[3] - header[0] >> 8
+            for values, bias in ((lower, header[0]), (upper, second)):
                 yield int(bias), _in_order(values)
 
 
@@ -187,17 +201,40 @@ def _in_order(halves: np.ndarray[Any, Any]) -> list[int]:
     return [int(v) for group in halves.T.reshape(-1, 2, 2) for v in group.T.reshape(-1)]
 
 
+@pytest.mark.parametrize("wide", [False, True])
 @pytest.mark.parametrize(
     ("channels", "taps", "pairs"), [(1, 1, 1), (4, 4, 2), (5, 7, 2), (8, 16, 4), (9, 3, 4)]
 )
-def test_weights_survive_packing(channels: int, taps: int, pairs: int) -> None:
+def test_weights_survive_packing(channels: int, taps: int, pairs: int, *, wide: bool) -> None:
     generator = np.random.default_rng(channels)
     weights = generator.integers(-127, 128, (channels, taps))
+    if wide:
+        weights[-1, 0] = -128
     bias = generator.integers(-(1 << 22), 1 << 22, channels)
     words = -(-taps // 4) * 2
-    found = list(unpacked(mcu.pack(scaled(weights, bias.tolist(), 4), pairs), pairs, words))
+    stream = mcu.pack(scaled(weights, bias.tolist(), 4), pairs)
+    found = list(unpacked(stream, pairs, words, wide=wide))
     assert len(found) == -(-channels // (2 * pairs)) * 2 * pairs
     for (found_bias, found_taps), wanted_bias, wanted in zip(found, bias, weights, strict=False):
         assert found_bias == wanted_bias
         assert found_taps == [*wanted.tolist(), *[0] * (2 * words - taps)]
     assert all(rest == (0, [0] * (2 * words)) for rest in found[channels:])
+
+
+@pytest.mark.parametrize("builtin", ["ADD", "SUB"])
+def test_sums_of_any_scales(builtin: str) -> None:
+    graph = Graph(builtin)
+    scales = [
+        (0.05, 0.05, 0.09),
+        (0.02, 0.011, 0.1),
+        (0.003, 0.2, 0.13),
+        (0.2, 0.0004, 5.0),
+        (0.1, 0.06, 0.02),
+    ]
+    for number, (a_scale, b_scale, y_scale) in enumerate(scales):
+        a = graph.input("a", (1, 37), "int8", Quantization((a_scale,), (-128 + 60 * number,)))
+        b = graph.input("b", (1, 37), "int8", Quantization((b_scale,), (127 - 50 * number,)))
+        y = graph.tensor("y", (1, 37), "int8", Quantization((y_scale,), (number - 3,)))
+        graph.operator(builtin, [a, b], [y], fused_activation_function=RELU if number == 2 else NONE)
+        graph.output(y)
+    assert_equals_tflite_micro(graph.to_bytes(), int8_samples([(1, 37)] * 10, 3, count=30))
