@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-import os
 import re
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-import platformdirs
-
+from container.cache import cached
 from container.errors import CompileError
 from container.zig import run_zig
 
@@ -116,21 +113,7 @@ def _musl_object(name: str) -> Path:
 
 
 def _cached(name: str, build: Callable[[Path, str], None]) -> Path:
-    """A file of the cache, built beside and renamed when it is missing."""
-    folder = cache_folder() / f"zig-{importlib.metadata.version('ziglang')}"
-    path = folder / name
-    if path.exists():
-        return path
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as work:
-        build(Path(work), name)
-        (Path(work) / name).replace(path)
-    return path
-
-
-def cache_folder() -> Path:
-    """Where compiled pieces that do not depend on the user's pipeline are kept."""
-    return Path(os.environ.get("RUNE_CACHE_DIR") or platformdirs.user_cache_dir("rune"))
+    return cached(f"zig-{importlib.metadata.version('ziglang')}/{name}", build)
 
 
 def _zig_folder() -> Path:

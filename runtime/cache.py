@@ -15,23 +15,11 @@ from pathlib import Path
 from container.errors import RuneError
 from container.files import write_atomically
 
-FOLDER_VARIABLE = "RUNE_CACHE_DIR"
-"""Environment variable that names another folder."""
 MAXIMUM_ENTRIES = 64
 """Beyond these the entries that were used longest ago are removed."""
 
 _DIGEST_BYTES = hashlib.sha256().digest_size
 _SUFFIX = ".cwasm"
-
-
-def cache_folder() -> Path:
-    """Where compiled modules are kept."""
-    named = os.environ.get(FOLDER_VARIABLE)
-    if named:
-        return Path(named)
-    from platformdirs import user_cache_path
-
-    return user_cache_path("rune")
 
 
 class ModuleCache:

@@ -14,9 +14,10 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
+from container.cache import cache_folder
 from container.errors import RuneError
 from runtime import protocol
-from runtime.cache import ModuleCache, cache_folder
+from runtime.cache import ModuleCache
 from runtime.interface import Interface
 
 if TYPE_CHECKING:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-import platformdirs
-
-from container.errors import CompileError, ContainerError, RuneError, UsageError
-from container.files import reason
+from container.cache import cached
+from container.errors import CompileError, ContainerError, UsageError
 from container.zig import run_zig
 from devices.board import Architecture, Board
 
@@ -89,7 +86,7 @@ def compile_object(board: Board, source: str, constants: bytes) -> bytes:
 
     parts = (" ".join(command).encode(), source.encode(), constants)
     digest = hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
-    return cached(f"unit-{digest}.o", build).read_bytes()
+    return _cached(f"unit-{digest}.o", build).read_bytes()
 
 
 def link(
@@ -139,29 +136,8 @@ def compiler_rt(board: Board) -> Path:
         options = ["-target", triple, f"-mcpu={cpu}", "-O", "ReleaseSmall", "-fcompiler-rt", "-fstrip"]
         run_zig(folder, "build-lib", *options, "empty.zig", f"-femit-bin={output}")
 
-    return cached(f"compiler_rt-{triple}-{cpu}.a", build)
+    return _cached(f"compiler_rt-{triple}-{cpu}.a", build)
 
 
-def cached(name: str, build: Callable[[Path, str], None]) -> Path:
-    """A file of the cache, built beside and renamed when it is missing.
-
-    Raises RuneError when the cache cannot be written.
-    """
-    folder = cache_folder() / f"zig-{importlib.metadata.version('ziglang')}"
-    path = folder / name
-    if path.exists():
-        return path
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as work:
-            build(Path(work), name)
-            (Path(work) / name).replace(path)
-    except OSError as error:
-        hint = "set RUNE_CACHE_DIR to a folder that can be written to"
-        raise RuneError(f"{folder}: cannot be written: {reason(error)}", hint=hint) from None
-    return path
-
-
-def cache_folder() -> Path:
-    """Where compiled pieces are kept."""
-    return Path(os.environ.get("RUNE_CACHE_DIR") or platformdirs.user_cache_dir("rune"))
+def _cached(name: str, build: Callable[[Path, str], None]) -> Path:
+    return cached(f"zig-{importlib.metadata.version('ziglang')}/{name}", build)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import io
 import re
-import subprocess
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from container.errors import ContainerError, RuneError
+from container.errors import ContainerError
+from container.programs import run_program
 from container.sections import Container
 from devices.aot.translate import Translation, translate
 from devices.avr.unit import CONSTANTS, CONSTANTS_UNIT, check_floats, container_unit, image_header
@@ -226,23 +226,9 @@ def _contents(text: str) -> bytes:
 
 def _run(folder: Path, *command: str) -> str:
     """Standard output of a tool.  Raises RuneError when it is missing, ContainerError with its words."""
-    try:
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_COMPILE_S,
-            check=False,
-        )
-    except FileNotFoundError:
-        raise RuneError(
-            f"the program `{command[0]}` is not installed; it compiles for AVR boards", hint=INSTALL
-        ) from None
-    except subprocess.TimeoutExpired:
-        raise ContainerError(f"`{command[0]}` took longer than {_COMPILE_S} s") from None
-    if done.returncode != 0:
+    done = run_program(command, timeout_s=_COMPILE_S, folder=folder, install=INSTALL)
+    if done.status is None:
+        raise ContainerError(f"`{command[0]}` took longer than {_COMPILE_S} s")
+    if done.status != 0:
         raise ContainerError(f"`{command[0]}` failed:\n{done.stderr.strip()[:_MOST_WORDS]}")
     return done.stdout

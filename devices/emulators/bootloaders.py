@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-import subprocess
 import tempfile
 from pathlib import Path
 
 from container.errors import RuneError
 from container.files import read_bounded
+from container.programs import run_program
 from devices.board import Board
 
 FOLDER = Path("/usr/share/arduino/hardware/arduino/avr/bootloaders")
@@ -77,9 +77,7 @@ def _optiboot() -> str:
 
 
 def _call(*command: str) -> None:
-    try:
-        subprocess.run(command, capture_output=True, timeout=_COMPILE_S, check=True)
-    except FileNotFoundError:
-        raise RuneError(f"`{command[0]}` is not installed", hint=PACKAGES_HINT) from None
-    except subprocess.SubprocessError as error:
-        raise RuneError(f"the bootloader Optiboot cannot be compiled: {error}") from None
+    done = run_program(command, timeout_s=_COMPILE_S, install=PACKAGES_HINT)
+    if done.status != 0:
+        words = done.stderr.strip()[:1000]
+        raise RuneError(f"the bootloader Optiboot cannot be compiled:\n{words}", hint=PACKAGES_HINT)

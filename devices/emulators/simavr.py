@@ -8,12 +8,12 @@ which the time-outs of bootloaders come too early.
 from __future__ import annotations
 
 import select
-import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
 from container.errors import LinkError, RuneError
+from container.programs import run_program
 from devices.board import Board
 from devices.emulators.base import Settings
 from devices.emulators.bootloaders import bootloader, start_address
@@ -73,14 +73,9 @@ def _prepare_flash(settings: Settings, state: Path) -> None:
 def _compile(folder: Path) -> Path:
     """The program in `simavr_board.c`."""
     program = folder / "simavr_board"
-    if shutil.which("gcc") is None:
-        raise RuneError("the emulation of AVR boards needs gcc, which is not installed", hint=PACKAGES_HINT)
     command = ["gcc", "-O2", "-std=c17", str(SOURCE), "-lsimavr", "-o", str(program)]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_COMPILE_S, check=False)
-    except subprocess.TimeoutExpired:
-        raise RuneError(f"gcc took longer than {_COMPILE_S} s") from None
-    if done.returncode != 0:
+    done = run_program(command, timeout_s=_COMPILE_S, install=PACKAGES_HINT)
+    if done.status != 0:
         raise RuneError(f"libsimavr cannot be used:\n{done.stderr.strip()[:1000]}", hint=PACKAGES_HINT)
     return program
 

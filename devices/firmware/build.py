@@ -9,8 +9,8 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from container.cache import cached
 from container.errors import BudgetError, UsageError
-from container.files import write_atomically
 from container.zig import run_zig
 from devices.aot import elf, machine
 from devices.board import Architecture, Board, Region
@@ -181,11 +181,11 @@ def _cached(board: Board, files: dict[str, bytes]) -> bytes:
     digest = hashlib.sha256(json.dumps(described).encode())
     for name in sorted(files):
         digest.update(hashlib.sha256(files[name]).digest())
-    path = machine.cache_folder() / "agents" / f"{board.name}-{digest.hexdigest()}.elf"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, _compile(board, files, commands))
-    return path.read_bytes()
+
+    def build(folder: Path, output: str) -> None:
+        (folder / output).write_bytes(_compile(board, files, commands))
+
+    return cached(f"agents/{board.name}-{digest.hexdigest()}.elf", build).read_bytes()
 
 
 def _compile(board: Board, files: dict[str, bytes], commands: list[list[str]]) -> bytes:

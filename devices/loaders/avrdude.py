@@ -5,16 +5,14 @@ avrdude resets the board by the modem line DTR, writes page by page, and reads e
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from container.errors import LinkError, PortError, RuneError, UsageError
+from container.programs import run_program
 from container.sections import Container
 from devices.avr.build import AvrBuild, build_avr_image
 from devices.avr.stream import BootedStream
@@ -87,13 +85,10 @@ def write_image(board: Board, image: str, port: str, *, timeout_s: float | None 
 
 
 def _command(board: Board, file: Path, port: str) -> list[str]:
-    program = shutil.which(PROGRAM)
-    if program is None:
-        raise RuneError(f"the program {PROGRAM} is not installed", hint=INSTALL)
     attempts = ["-x", f"attempts={ATTEMPTS}"] if board.loader.programmer == "arduino" else []
     return [
         # Twice quiet: errors alone.  `-D`: the bootloader erases each page before it writes it.
-        *(program, "-q", "-q", "-D", "-p", board.cpu.model, "-c", board.loader.programmer, *attempts),
+        *(PROGRAM, "-q", "-q", "-D", "-p", board.cpu.model, "-c", board.loader.programmer, *attempts),
         *("-b", str(board.uart.baud), "-P", str(Path(port).absolute()), "-U", f"flash:w:{file}:i"),
     ]
 
@@ -104,24 +99,12 @@ def _time_limit_s(board: Board, characters: int) -> float:
 
 
 def _run(command: list[str], port: str, timeout_s: float) -> None:
-    try:
-        result = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=timeout_s,
-            check=False,
-            text=True,
-            errors="replace",
-            env={**os.environ, "LC_ALL": "C"},
-        )
-    except subprocess.TimeoutExpired:
+    done = run_program(command, timeout_s=timeout_s, install=INSTALL)
+    if done.status is None:
         message = f"{port}: the bootloader was not done after {timeout_s:.0f} s"
-        raise LinkError(message, hint=_SILENCE_HINT) from None
-    except OSError as error:
-        raise RuneError(f"{PROGRAM} cannot be run: {error.strerror}", hint=INSTALL) from None
-    if result.returncode != 0:
-        raise _failure(port, result.stderr)
+        raise LinkError(message, hint=_SILENCE_HINT)
+    if done.status != 0:
+        raise _failure(port, done.stderr)
 
 
 def _failure(port: str, stderr: str) -> RuneError:

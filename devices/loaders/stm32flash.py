@@ -6,12 +6,11 @@ containers in their slots stay.
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
-from container.errors import LinkError, PortError, RuneError, UsageError
+from container.errors import LinkError, PortError, UsageError
+from container.programs import run_program
 from devices.board import Board
 
 PROGRAM = "stm32flash"
@@ -50,14 +49,11 @@ def install_agent(board: Board, image: bytes, port: str, *, timeout_s: float | N
 
 
 def _command(board: Board, file: Path, address: int, size: int, port: str) -> list[str]:
-    program = shutil.which(PROGRAM)
-    if program is None:
-        raise RuneError(f"the program {PROGRAM} is not installed", hint=INSTALL)
     # Words of two characters: `-v` reads back, `-g` starts.  The ROM has even parity; a pty has none.
     mode = "8n1" if str(Path(port).resolve()).startswith("/dev/pts/") else "8e1"
     where = f"{address:#x}"
     return [
-        *(program, "-b", str(board.uart.baud), "-m", mode),
+        *(PROGRAM, "-b", str(board.uart.baud), "-m", mode),
         *("-S", f"{where}:{size}", "-w", str(file), "-v", "-g", where),
         str(Path(port).absolute()),
     ]
@@ -69,23 +65,12 @@ def _time_limit_s(board: Board, size: int) -> float:
 
 
 def _run(command: list[str], port: str, timeout_s: float) -> None:
-    try:
-        result = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=timeout_s,
-            check=False,
-            text=True,
-            errors="replace",
-        )
-    except subprocess.TimeoutExpired:
+    done = run_program(command, timeout_s=timeout_s, install=INSTALL)
+    if done.status is None:
         message = f"{port}: the chip's loader was not done after {timeout_s:.0f} s"
-        raise LinkError(message, hint=BOOT0_HINT) from None
-    except OSError as error:
-        raise RuneError(f"{PROGRAM} cannot be run: {error.strerror}", hint=INSTALL) from None
-    if result.returncode != 0:
-        raise LinkError(f"{port}: {_complaint(result.stderr)}", hint=_cure(result.stderr))
+        raise LinkError(message, hint=BOOT0_HINT)
+    if done.status != 0:
+        raise LinkError(f"{port}: {_complaint(done.stderr)}", hint=_cure(done.stderr))
 
 
 def _complaint(stderr: str) -> str:

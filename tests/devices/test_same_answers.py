@@ -15,7 +15,9 @@ from devices.aot.build import build_image
 from devices.board import find
 from devices.connection import SIM, Place
 from devices.execution import BoardApplication
+from devices.firmware.build import STACK_BYTES
 from devices.flash import flash
+from devices.link import agent
 from tests.devices.aot.containers import MODELS, example, model
 from tests.shared import shared_path
 from tests.tools import needs
@@ -24,6 +26,8 @@ BOARDS = {"nrf52840": None, "mps2-an386": "qemu-system-arm", "microbit": "qemu-s
 """Each with the program that emulates it."""
 NETWORKS = ("kws", "resnet", "anomaly", "micro_speech")
 EXAMPLES = ("digits", "sine/int8.Runefile")
+SPARE_BYTES = 128
+"""Of the agent's stack, never used."""
 ROOMY = ("nrf52840", "mps2-an386")
 CASES = [
     *((board, name) for board in ROOMY for name in (*NETWORKS, *EXAMPLES)),
@@ -83,5 +87,9 @@ def test_board_gives_the_bytes_of_every_golden_vector(
         for number, (samples, expected) in enumerate(vectors(name)):
             if application.infer(samples).outputs != expected:
                 wrong.append(number)
+        statistics = agent.statistics(session)
     assert wrong == []
     assert len(vectors(name)) >= 4
+    assert (statistics.runs >= len(vectors(name)), statistics.faults) == (True, 0)
+    assert 0 < sum(cycles for _, cycles in statistics.marks) <= statistics.cycles
+    assert statistics.agent <= STACK_BYTES - SPARE_BYTES, "the agent's stack is all but used up"

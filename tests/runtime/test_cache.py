@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from container.cache import cache_folder
 from runtime import cache
 from runtime.application import Application
-from runtime.cache import ModuleCache, cache_folder
+from runtime.cache import ModuleCache
 from tests.runtime import guests
 
 INPUT = {"features": [[1, 2, 3, 4]]}

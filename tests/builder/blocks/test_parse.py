@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from container.abi import Failure, Profile, split_error_code
 from container.arrays import from_bytes, to_bytes
+from container.cache import cache_folder
 from container.sections import Container
 from container.tensors import TensorType
-from runtime.cache import ModuleCache, cache_folder
+from runtime.cache import ModuleCache
 from runtime.engine import Guest
 from runtime.interface import Interface
 from tests.builder.blocks.cases import case, pipeline_of, tensor

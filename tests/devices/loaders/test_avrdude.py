@@ -70,7 +70,7 @@ def test_a_port_that_is_none_is_named(tmp_path: Path) -> None:
 
 def test_a_missing_program_is_named(silent_port: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(RuneError, match="the program avrdude is not installed") as caught:
+    with pytest.raises(RuneError, match="the program `avrdude` is not installed") as caught:
         avrdude.write_image(UNO, WORD, silent_port)
     assert caught.value.hint == "apt install avrdude"
 

@@ -104,4 +104,4 @@ def test_what_is_refused_before_anything_is_sent(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(RuneError) as caught:
         install_agent(BOARD, image(), str(tmp_path))
-    assert (caught.value.message, caught.value.hint) == ("the program stm32flash is not installed", INSTALL)
+    assert (caught.value.message, caught.value.hint) == ("the program `stm32flash` is not installed", INSTALL)
