@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from container.errors import LinkError, RuneError
+from devices.board import Board, Region
 from devices.emulators.base import Settings
 from devices.emulators.flash_file import FlashFile
 from devices.emulators.pty import Pty
@@ -37,13 +38,20 @@ _NUDGED_FOR_S = 10.0
 _PENDING_BYTES = 4096
 _END_S = 5.0
 _PR_SET_PDEATHSIG = 1
+_MESSAGES = "messages.txt"
+_MESSAGES_BYTES = 500
 
 
 def create(settings: Settings, pty: Pty) -> QemuBoard:
     """A board in QEMU, started.  Raises RuneError when QEMU is not installed."""
-    if shutil.which(PROGRAM) is None:
-        raise RuneError(f"{settings.board.name} needs {PROGRAM}, which is not installed", hint=PACKAGE_HINT)
+    check_installed(settings.board)
     return QemuBoard(settings, pty)
+
+
+def check_installed(board: Board) -> None:
+    """Raises RuneError when QEMU is not installed."""
+    if shutil.which(PROGRAM) is None:
+        raise RuneError(f"{board.name} needs {PROGRAM}, which is not installed", hint=PACKAGE_HINT)
 
 
 class QemuBoard:
@@ -170,11 +178,12 @@ class Machine:
         uart, their_uart = socket.socketpair()
         control, their_control = socket.socketpair()
         descriptors = (their_uart.fileno(), their_control.fileno())
-        with their_uart, their_control:
+        with their_uart, their_control, (Path(folder.name) / _MESSAGES).open("wb") as messages:
             process = subprocess.Popen(
                 _command(settings, folder.name, *descriptors),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
+                stderr=messages,
                 pass_fds=descriptors,
                 start_new_session=True,
                 preexec_fn=_end_with_parent,
@@ -184,11 +193,16 @@ class Machine:
             return cls(settings, process, uart, QmpClient(control), folder)
         except LinkError:
             process.kill()
-            raise LinkError(f"{PROGRAM} did not start (status {process.wait()})") from None
+            status = process.wait()
+            raise LinkError(f"{PROGRAM} did not start (status {status}){_messages(folder.name)}") from None
 
     def flash(self) -> bytes:
         """All of the flash, at one instant."""
         region = self.settings.board.flash
+        return self.memory(Region(region.start, region.size))
+
+    def memory(self, region: Region) -> bytes:
+        """A part of the board's memory, at one instant."""
         path = Path(self.folder.name) / "saved.bin"
         self.qmp.execute("stop")
         # `pmemsave` would read zeros where the flash is a device of its own.
@@ -199,12 +213,15 @@ class Machine:
         return path.read_bytes()
 
     def failure(self) -> LinkError:
-        """Why there is nobody at the other end: QEMU has told its reason on stderr."""
+        """Why there is nobody at the other end."""
         try:
             status: int | str = self.process.wait(_END_S)
         except subprocess.TimeoutExpired:
             status = "it still runs"
-        return LinkError(f"{PROGRAM} ended the emulation of {self.settings.board.name} (status {status})")
+        return LinkError(
+            f"{PROGRAM} ended the emulation of {self.settings.board.name} (status {status})"
+            + _messages(self.folder.name)
+        )
 
     def end(self) -> None:
         """Ends the process, without a word to the guest."""
@@ -227,6 +244,12 @@ def _command(settings: Settings, folder: str, uart: int, control: int) -> list[s
         *("-device", loader),
         *counting,
     ]
+
+
+def _messages(folder: str) -> str:
+    """What QEMU said on stderr; it warns of every part of a board that is not connected to anything."""
+    text = (Path(folder) / _MESSAGES).read_bytes()[-_MESSAGES_BYTES:].decode("utf-8", "replace").strip()
+    return f": {text}" if text else ""
 
 
 def _end_with_parent() -> None:
