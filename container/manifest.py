@@ -102,6 +102,12 @@ class MemoryPlan:
     state: int = 0
     """Values that one run leaves to the next, outside of the arena."""
 
+    @property
+    def stage_starts(self) -> tuple[int, ...]:
+        """The numbers of the operators with which another stage than before begins."""
+        stages = [operator.stage for operator in self.operators]
+        return tuple(n for n, stage in enumerate(stages) if n == 0 or stage != stages[n - 1])
+
 
 LARGEST_GOLDEN_TOLERANCE = 0.05
 """A looser comparison would prove nothing."""

@@ -23,7 +23,7 @@ from container.execution import check_outcome, samples_by_port, where_it_ended
 from container.manifest import Manifest
 from container.sections import Container
 from devices.link import agent
-from devices.link.messages import CAUSE_DEADLINE, CAUSE_WORDS, Facts, FeedWrite, Phase, State
+from devices.link.messages import CAUSE_DEADLINE, CAUSE_WORDS, Facts, FeedWrite, Phase, State, Statistics
 from devices.link.session import RefusedError, Session
 
 ATTEMPTS = 3
@@ -128,6 +128,15 @@ class BoardApplication:
             f"the board forgot the inference {ATTEMPTS} times",
             hint="it resets again and again: look at its power supply",
         )
+
+    @property
+    def cycles_hz(self) -> int:
+        """Of the counter that tells the cycles."""
+        return self._session.facts.hz
+
+    def statistics(self) -> Statistics:
+        """What the last inference took, as the board tells it.  Raises LinkError."""
+        return agent.statistics(self._session)
 
     def reset(self) -> None:
         """Forget what earlier inferences left behind: the next one is as the first."""

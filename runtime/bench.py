@@ -42,6 +42,19 @@ class StageTime:
 
 
 @dataclass(frozen=True)
+class OperatorTime:
+    """One operator's part of an inference; an estimate."""
+
+    operator: str
+    stage: str
+    samples: int
+    share: float
+    time_us: float
+    macs: int
+    """Multiply-accumulates."""
+
+
+@dataclass(frozen=True)
 class BenchReport:
     """Latency in microseconds, and where it goes."""
 
@@ -53,6 +66,8 @@ class BenchReport:
     stages: tuple[StageTime, ...]
     """In the order of the pipeline; `(host)` is the time in `read` and `write`.  Empty where the system does
     not let one process look into another."""
+    operators: tuple[OperatorTime, ...]
+    """In the order of execution; empty where `stages` are."""
     fuel: int | None
     """WebAssembly operations of the last inference, where they are counted."""
 
@@ -79,6 +94,7 @@ def bench(
         median_us,
         latencies_us[min(len(latencies_us) - 1, len(latencies_us) * 9 // 10)],
         stage_times(plan, sampler.seen, median_us),
+        operator_times(plan, sampler.seen, median_us),
         first.fuel,
     )
 
@@ -94,6 +110,21 @@ def stage_times(plan: MemoryPlan, seen: Mapping[int, int], median_us: float) -> 
         return ()
     return tuple(
         StageTime(stage, count, count / total, count / total * median_us) for stage, count in by_stage.items()
+    )
+
+
+def operator_times(plan: MemoryPlan, seen: Mapping[int, int], median_us: float) -> tuple[OperatorTime, ...]:
+    """The same for each operator; of the time in `read` and `write` none is told."""
+    total = seen.get(ON_HOST, 0) + sum(seen.get(number, 0) for number in range(len(plan.operators)))
+    if not total:
+        return ()
+    return tuple(
+        OperatorTime(
+            operator.name, operator.stage, count, count / total, count / total * median_us, operator.macs
+        )
+        for count, operator in (
+            (seen.get(number, 0), operator) for number, operator in enumerate(plan.operators)
+        )
     )
 
 

@@ -59,9 +59,8 @@ class Translation:
 
     def marked(self, marks: Marks = "stages") -> list[int]:
         """The numbers of the operators that begin a stage, or of all."""
-        stages = [operator.stage for operator in self.plan.operators]
-        every = range(len(stages))
-        return [n for n in every if marks == "operators" or n == 0 or stages[n] != stages[n - 1]]
+        plan = self.plan
+        return list(range(len(plan.operators)) if marks == "operators" else plan.stage_starts)
 
 
 def translate(container: Container) -> Translation:

@@ -23,7 +23,7 @@ COMMANDS = {
     "graph": "Draw the pipeline of a container or a Runefile.",
     "verify": "Run a container's golden vectors and compare every bit.",
     "size": "Show what a container takes, and whether a board has room for it.",
-    "bench": "Measure the latency of a container and of its stages.",
+    "bench": "Measure the latency of a container, or its instructions on a board.",
     "diff": "Find the first layer of a model that differs from a reference.",
     "simulate": "Run an emulated board on a serial port of its own.",
     "flash": "Put a container on a board and start it.",

@@ -1,21 +1,24 @@
-"""`rune bench`: the latency of a container on this machine."""
+"""`rune bench`: the latency of a container on this machine, or what it costs a board."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from container.abi import Profile
 from rune.cli import console, feeding
-from rune.text import table
 
 if TYPE_CHECKING:
-    from runtime.bench import BenchReport
+    from container.sections import Container
+    from devices.bench import BoardBench
+    from devices.board import Board
+    from runtime.sensors.choice import SensorOptions
 
 
-@click.command(short_help="Measure the latency of a container and of its stages.")
+@click.command(short_help="Measure the latency of a container, or its instructions on a board.")
 @feeding.container_argument
 @feeding.sensor_options
 @feeding.profile_option
@@ -26,8 +29,13 @@ if TYPE_CHECKING:
     type=click.FloatRange(min=0, min_open=True, max=3600),
     default=2.0,
     show_default=True,
-    help="How long to measure.",
+    help="How long to measure on this machine.",
 )
+@feeding.board_option("On an emulated board of this kind; with --port, the board there is one.")
+@click.option(
+    "--port", metavar="PORT", help="Cycles of the board at this serial port, which holds it already."
+)
+@click.option("--ops", "operators", is_flag=True, help="Show each operator, beside its multiply-accumulates.")
 @feeding.deadline_option
 @console.json_option
 def command(
@@ -39,45 +47,109 @@ def command(
     raw: tuple[Path, ...],
     profile: str | None,
     duration_s: float,
+    board: Board | None,
+    port: str | None,
+    operators: bool,
     deadline_s: float,
     as_json: bool,
 ) -> None:
-    """Run inferences one after the other and show how long they take, and which stages take it.
+    """Show how long inferences take, and which stages take it; or what one takes on a board.
 
-    Where nothing is given to feed the sensors, they get random numbers.
+    On an emulated board: its instructions, counted one by one and the same each time. Where an emulator
+    does not count, and on a real board: cycles. Where nothing is given to feed the sensors, they get random
+    numbers.
 
     \b
     rune bench digits.rune
     rune bench digits.rune --image seven.png --profile mcu
+    rune bench digits.rune --board mps2-an386 --ops
+    rune bench digits.rune --port /dev/ttyACM0
     """
-    from runtime.application import Application
-    from runtime.bench import bench
-    from runtime.limits import Limits
-    from runtime.sensors.choice import SensorOptions, open_sensors
+    from runtime.sensors.choice import SensorOptions
 
     fed = sound or image or accel or raw
     options = SensorOptions(random or (() if fed else (0,)), sound, image, accel, raw)
+    if board is None and port is None:
+        _on_host(container, options, profile, duration_s, operators, deadline_s, as_json)
+        return
+    report = _on_board(container, options, profile, board, port, operators, deadline_s)
+    if as_json:
+        console.print_json({"file": str(container), **asdict(report)})
+    else:
+        from rune import costs
+
+        console.say(costs.board_page(report))
+
+
+def _on_host(
+    container: Path,
+    options: SensorOptions,
+    profile: str | None,
+    duration_s: float,
+    operators: bool,
+    deadline_s: float,
+    as_json: bool,
+) -> None:
+    from rune import costs
+    from runtime.application import Application
+    from runtime.bench import bench
+    from runtime.limits import Limits
+    from runtime.sensors.choice import open_sensors
+
     with Application.load(container, profile=profile, limits=Limits(deadline_s=deadline_s)) as application:
         sources = open_sensors(application.manifest, options)
         samples = {name: source.sample() for name, source in sources.items()}
         report = bench(application, samples, duration_s=duration_s)
+    if not operators:
+        report = replace(report, operators=())
     if as_json:
         console.print_json({"file": str(container), **asdict(report)})
     else:
-        console.say(_page(report))
+        console.say(costs.host_page(report))
 
 
-def _page(report: BenchReport) -> str:
-    summary = table(
-        [
-            ["profile", report.profile],
-            ["inferences", f"{report.inferences:,}"],
-            ["fastest", f"{report.minimum_us:,.1f} us"],
-            ["median", f"{report.median_us:,.1f} us"],
-            ["90th percentile", f"{report.p90_us:,.1f} us"],
-        ]
-    )
-    if not report.stages:
-        return summary
-    rows = [[stage.stage, f"{stage.time_us:,.1f} us", f"{stage.share:.0%}"] for stage in report.stages]
-    return f"{summary}\n\n{table([['stage (sampled)', 'time', 'share'], *rows], right=(1, 2))}"
+def _on_board(
+    container: Path,
+    options: SensorOptions,
+    profile: str | None,
+    board: Board | None,
+    port: str | None,
+    operators: bool,
+    deadline_s: float,
+) -> BoardBench:
+    from container import sections
+    from container.errors import UsageError
+    from devices.bench import count_instructions
+    from devices.counting.run import can_count
+    from runtime.limits import Limits
+    from runtime.sensors.choice import open_sensors
+
+    if profile not in (None, Profile.MCU):
+        raise UsageError("boards run the profile `mcu`", hint="leave --profile out")
+    Limits(deadline_s=deadline_s).check()
+    app = sections.load(container)
+    sources = open_sensors(app.manifest, options)
+    samples = {name: source.sample() for name, source in sources.items()}
+    if board is not None and port is None and can_count(board):
+        return count_instructions(app, board, samples, operators=operators, deadline_s=deadline_s)
+    if operators:
+        raise UsageError(
+            "cycles are told by stage alone",
+            hint="count the instructions of operators on an emulated board: --board mps2-an386",
+        )
+    return _cycles(app, board, port, samples, deadline_s)
+
+
+def _cycles(
+    app: Container, board: Board | None, port: str | None, samples: dict[str, bytes], deadline_s: float
+) -> BoardBench:
+    """On the board at a port, or on an emulated one, which is new and gets the container first."""
+    from devices.bench import measure_cycles
+    from devices.connection import SIM, Place, board_application
+    from rune.cli.flash import flash
+
+    with Place(Path(), board=board, port=port or SIM, fresh=port is None) as place:
+        if port is None and board is not None:
+            flash(app, board, place)
+        with board_application(app, place, deadline_s=deadline_s) as application:
+            return measure_cycles(application, samples)

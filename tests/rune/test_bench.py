@@ -1,4 +1,4 @@
-"""`rune bench`: latency on this machine."""
+"""`rune bench`: latency on this machine, instructions and cycles of boards."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 from container.errors import ExitCode
-from tests.rune.commands import printed, rune
+from tests.rune.commands import EXAMPLES, printed, rune
 from tests.rune.guests import CRASH, guest_file
 from tests.snapshots import assert_snapshot
+from tests.tools import needs
 
+BOARD_NUMBER = re.compile(r"(?<![\w-])\d[\d,.]*(?!\w)")
 NUMBER = re.compile(r" *[\d,]+(\.\d)?(?= us|\n| *%|%)")
 
 
@@ -39,3 +43,56 @@ def test_what_is_given_is_measured(tmp_path: Path) -> None:
     result = rune("bench", guest_file(tmp_path), "--raw", tmp_path / "missing.raw")
     assert result.exit_code == ExitCode.FAILED
     assert "missing.raw: cannot be read" in result.stderr
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("bench") / "digits.rune"
+    assert rune("build", EXAMPLES / "digits", "-o", file).exit_code == ExitCode.OK
+    return file
+
+
+def test_operators_on_this_machine(digits: Path) -> None:
+    facts = json.loads(rune("bench", digits, "--ops", "--duration", "0.3", "--json").stdout)
+    operators = facts["operators"]
+    assert [found["operator"] for found in operators][:2] == ["read", "conv_2d_0"]
+    assert sum(found["samples"] for found in operators) <= sum(found["samples"] for found in facts["stages"])
+    assert operators[1]["macs"] == 8640  # 8 x 8 pixels, 15 filters of 3 x 3
+    table = rune("bench", digits, "--ops", "--duration", "0.3").stdout
+    assert re.search(r"1  conv_2d_0 +digits +[\d.]+ us +\d+%  8,640 +[\d,]*", table)
+
+
+def test_a_board_in_words(digits: Path) -> None:
+    needs("qemu-system-arm")
+    result = rune("bench", digits, "--board", "mps2-an386", "--ops")
+    lines = [
+        line if line.startswith("exit") else BOARD_NUMBER.sub("N", line)
+        for line in printed(result).splitlines()
+    ]
+    assert_snapshot("cli/bench-board.txt", "\n".join(re.sub(r" {2,}", "  ", line) for line in lines) + "\n")
+
+
+def test_a_board_as_json(digits: Path) -> None:
+    needs("qemu-system-arm")
+    facts = json.loads(rune("bench", digits, "--board", "mps2-an386", "--json").stdout)
+    assert (facts["schema"], facts["board"], facts["unit"]) == (1, "mps2-an386", "instructions")
+    assert (facts["resolution"], facts["hz"], facts["operators"]) == (1, None, [])
+    assert facts["inference"] == sum(stage["count"] for stage in facts["stages"])
+
+
+def test_cycles_of_an_emulated_board(digits: Path) -> None:
+    """An instruction takes the virtual nRF52840 a cycle: two emulators come to about the same count."""
+    needs("qemu-system-arm")
+    cycles = json.loads(rune("bench", digits, "--board", "nrf52840", "--json").stdout)
+    instructions = json.loads(rune("bench", digits, "--board", "mps2-an386", "--json").stdout)
+    assert (cycles["unit"], cycles["hz"]) == ("cycles", 64_000_000)
+    assert instructions["inference"] <= cycles["inference"] < instructions["inference"] * 1.05
+    assert cycles["inference"] == sum(stage["count"] for stage in cycles["stages"])
+
+
+def test_what_boards_do_not_have(digits: Path) -> None:
+    simd = rune("bench", digits, "--board", "mps2-an386", "--profile", "simd")
+    operators = rune("bench", digits, "--board", "nrf52840", "--ops")
+    assert (simd.exit_code, operators.exit_code) == (ExitCode.USAGE, ExitCode.USAGE)
+    assert "boards run the profile `mcu`" in simd.stderr
+    assert "cycles are told by stage alone" in operators.stderr

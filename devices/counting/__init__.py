@@ -1,0 +1,1 @@
+"""Instructions of an inference, counted one by one in an emulated board."""
