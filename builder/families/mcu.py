@@ -1,6 +1,6 @@
 """Kernels of the `mcu` profile for sums of products of int8, around the C of `kernels/mcu.h`.
 
-They multiply pairs of halfwords through the helpers of `kernels/dsp.h`: convolutions two pixels by four
+They multiply pairs of halfwords through the helpers of `kernels/dsp.h`: convolutions three pixels by two
 channels at a time, depthwise ones a channel at a time from a copy in which its pixels are neighbours.  Every
 bit is that of the plain kernels; what cannot be proved to fit is left to them (`scaling`).
 """
@@ -18,13 +18,13 @@ from builder import tir
 from builder.families.window import Window
 from builder.operators.base import Kernel, constant, constant_value, dtype_of, shape_of
 
-PIXELS = 2
+PIXELS = 3
 """Output pixels of a micro-kernel."""
 LARGEST_TAP_WORDS = 32
 """Of a depthwise filter."""
 PLANE_BYTES = 2048
 """Of the copies of channels that a depthwise convolution reads, where its rows are short enough."""
-COLUMN_BYTES = 2560
+COLUMN_BYTES = 3584
 """Of the copies of windows, as halfwords, that a convolution reads; longer ones are kept as bytes."""
 LARGEST_PAIRED_SUM = 1 << 23
 """Sums below it survive being carried times 256 in 32 bits."""
@@ -104,7 +104,7 @@ def convolution(call: Any, scaled: Scaling, window: Window) -> Kernel:
 def fully_connected(call: Any, scaled: Scaling) -> Kernel:
     """A fully connected layer: a 1x1 convolution over a row of pixels."""
     rows, depth = shape_of(call.args[0])
-    if rows == 1 and depth % 4 == 0 and 4 * depth > COLUMN_BYTES:
+    if rows == 1 and depth % 4 == 0 and 2 * depth > COLUMN_BYTES:
         return _row(call, scaled)
     window = Window(1, 1, 1, 1, 1, 1, 0, 0)
     return _convolution(call, scaled, window, (1, 1, rows, depth), (1, 1, rows, shape_of(call)[1]))
@@ -127,7 +127,9 @@ def _row(call: Any, scaled: Scaling) -> Kernel:
 
 def _pairs(pixels: int, channels: int) -> int:
     """Pairs of channels that are computed at a time."""
-    return 4 if pixels == 1 and channels > 4 else 2
+    if pixels > 1:
+        return 1
+    return 4 if channels > 4 else 2
 
 
 def _convolution(
@@ -136,8 +138,9 @@ def _convolution(
     batches, *image = x_shape
     words = _round_up(scaled.weights.shape[1], 4) // 2
     # A long column is kept as bytes, of one pixel: a quarter of the memory for a tenth of the speed.
-    direct = 4 * words * PIXELS > COLUMN_BYTES
-    pixels = 1 if direct else min(y_shape[1] * y_shape[2], PIXELS)
+    pixels = min(y_shape[1] * y_shape[2], PIXELS)
+    direct = 4 * words * pixels > COLUMN_BYTES
+    pixels = 1 if direct else pixels
     pairs = _pairs(pixels, y_shape[3])
     geometry = (*image, *window.attributes().values(), int(call.attrs["input_zero"]), *y_shape[1:])
     blocking = (pixels, pairs, words, int(direct), int(scaled.wide), *scaled.range)

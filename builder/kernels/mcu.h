@@ -15,7 +15,7 @@
 
 #ifndef __wasm_simd128__
 
-enum { RUNE_MCU_PIXELS = 4, RUNE_MCU_PAIRS = 4 };
+enum { RUNE_MCU_PIXELS = 3, RUNE_MCU_PAIRS = 4 };
 
 /* How sums become bytes; constants of a kernel. */
 typedef struct {
@@ -97,6 +97,11 @@ RUNE_INLINE void rune_mcu_block(const uint32_t *columns, const int32_t *stream, 
         if (p % 2 == 0) continue;
         if (2 * p < count) rune_mcu_store(y + n * channels + 2 * p - 2, bytes);
         bytes = 0;
+        continue;
+      }
+      if (channels % 2 == 0) {
+        const uint16_t both_bytes = (uint16_t)((uint8_t)y_first | (uint8_t)y_second << 8);
+        if (2 * p < count) __builtin_memcpy(__builtin_assume_aligned(y + n * channels + 2 * p, 2), &both_bytes, 2);
         continue;
       }
       if (2 * p < count) y[n * channels + 2 * p] = y_first;

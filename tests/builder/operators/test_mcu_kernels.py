@@ -119,7 +119,8 @@ FULLY_CONNECTED = [
     fully_connected(1, 12, 8),
     fully_connected(1, 13, 9),
     fully_connected(3, 6, 5),
-    fully_connected(1, 644, 5),
+    fully_connected(1, 1796, 5, weight_scale=0.0005),
+    fully_connected(1, 1795, 5, weight_scale=0.0005),
     fully_connected(1, 2000, 9, weight_scale=0.0005),
     fully_connected(4, 16, 4, activation=RELU),
 ]
