@@ -8,7 +8,8 @@
  *     floor(x d / n) + floor((x + 7) d / n) + ... = x d + constant,
  *
  * because the remainders of the n quotients are 0 to n - 1 in some order (Hermite's identity).  That is what stamp()
- * takes when a container's call begins, and again before the container goes on; devices/counting/log.py computes with it.
+ * takes when a container's call begins, and again before the container goes on; devices/counting/log.py computes with
+ * it.
  *
  * Before the container a piece of code runs whose instructions are known: see calibrate(). */
 #include <stdint.h>
@@ -42,7 +43,7 @@ struct parameters {
   uint32_t entry, stack, ram_start, ram_end, log_start, log_end, sample_count;
   struct sample samples[];
 };
-static const volatile struct parameters *const parameters = (const volatile struct parameters *)BOARD_FLASH_RECORDS_START;
+#define PARAMETERS ((const volatile struct parameters *)BOARD_FLASH_RECORDS_START)
 
 struct stamp {
   uint32_t wraps; /* of SysTick, as often as its interrupt was taken; bit 31: one more is pending */
@@ -144,7 +145,7 @@ static _Noreturn void end(enum status status, uint32_t value, uint32_t pc) {
   result.status = status;
   result.value = value;
   result.pc = pc;
-  result.events = (uint32_t)(next - (struct event *)parameters->log_start);
+  result.events = (uint32_t)(next - (struct event *)PARAMETERS->log_start);
   __asm__ volatile("dsb" ::: "memory");
   AIRCR = AIRCR_SYSRESETREQ;
   for (;;) {
@@ -152,9 +153,9 @@ static _Noreturn void end(enum status status, uint32_t value, uint32_t pc) {
 }
 
 static void start(uint32_t task) {
-  uint32_t *frame = (uint32_t *)parameters->stack - FRAME_WORDS;
+  uint32_t *frame = (uint32_t *)PARAMETERS->stack - FRAME_WORDS;
   frame[R0] = task;
-  frame[PC] = parameters->entry;
+  frame[PC] = PARAMETERS->entry;
   frame[XPSR] = THUMB_STATE;
   __asm__ volatile("msr psp, %0" ::"r"(frame));
 }
@@ -166,10 +167,10 @@ static void finish(uint32_t code, uint32_t pc) {
 }
 
 static uint32_t read(uint32_t number, uint32_t address, uint32_t bytes) {
-  uint32_t ram_start = parameters->ram_start, ram_end = parameters->ram_end;
+  uint32_t ram_start = PARAMETERS->ram_start, ram_end = PARAMETERS->ram_end;
   if (address < ram_start || address > ram_end || bytes > ram_end - address) return 0;
-  for (uint32_t i = 0; i < parameters->sample_count; i++) {
-    const volatile struct sample *sample = &parameters->samples[i];
+  for (uint32_t i = 0; i < PARAMETERS->sample_count; i++) {
+    const volatile struct sample *sample = &PARAMETERS->samples[i];
     if (sample->number != number || sample->bytes != bytes) continue;
     const volatile uint8_t *from = (const volatile uint8_t *)sample->address;
     for (uint32_t k = 0; k < bytes; k++) ((volatile uint8_t *)address)[k] = from[k];
@@ -182,7 +183,7 @@ __attribute__((used)) static void answer(uint32_t *frame, struct event *event) {
   event->call = frame[R0];
   event->argument = frame[R1];
   next = event + 1;
-  if ((uint32_t)(next + 1) > parameters->log_end) end(LOG_FULL, 0, frame[PC]);
+  if ((uint32_t)(next + 1) > PARAMETERS->log_end) end(LOG_FULL, 0, frame[PC]);
   switch (event->call) {
     case RUNE_CALL_MARK: break;
     case RUNE_CALL_READ: frame[R0] = read(frame[R1], frame[R2], frame[R3]); break;
@@ -197,8 +198,8 @@ static void fault_handler(void) {
   uint32_t *frame;
   __asm__ volatile("mrs %0, psp" : "=r"(frame));
   uint32_t address = (uint32_t)frame;
-  if (address < parameters->ram_start) end(FAULTED, RUNE_CAUSE_STACK, 0);
-  end(FAULTED, RUNE_CAUSE_FAULT, address % 4 == 0 && address < parameters->stack ? frame[PC] : 0);
+  if (address < PARAMETERS->ram_start) end(FAULTED, RUNE_CAUSE_STACK, 0);
+  end(FAULTED, RUNE_CAUSE_FAULT, address % 4 == 0 && address < PARAMETERS->stack ? frame[PC] : 0);
 }
 
 __attribute__((used)) static void prepare(void) {
@@ -207,7 +208,7 @@ __attribute__((used)) static void prepare(void) {
   FPCCR = FPCCR_NO_STACKING;
   __asm__ volatile("dsb\nisb");
 #endif
-  next = (struct event *)parameters->log_start;
+  next = (struct event *)PARAMETERS->log_start;
   SYST_RVR = SYST_LARGEST;
   SYST_CVR = 0;
   SYST_CSR = SYST_FROM_CORE;
@@ -217,7 +218,7 @@ __attribute__((naked, used)) static void reset_handler(void) {
   __asm__ volatile(
       "bl prepare\n"
       "ldr r0, =%c0\n"
-      "ldr r0, [r0, #4]\n" /* parameters->stack */
+      "ldr r0, [r0, #4]\n" /* the stack of the parameters */
       "msr psp, r0\n"
       "movs r0, #3\n" /* the process stack, unprivileged */
       "msr control, r0\n"

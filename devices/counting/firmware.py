@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 from math import gcd
 from pathlib import Path
 
+from container.cache import cached
 from container.errors import UsageError
 from container.zig import run_zig
 from devices.aot import elf, machine
@@ -65,7 +67,8 @@ def build_counter(board: Board) -> bytes:
             (folder / name).write_text(text, "utf-8")
         run_zig(folder, *_command(board), "-o", output)
 
-    linked = machine.cached(f"counter-{board.name}-{digest[:32]}.elf", build)
+    name = f"zig-{importlib.metadata.version('ziglang')}/counter-{board.name}-{digest[:32]}.elf"
+    linked = cached(name, build)
     return elf.parse(linked.read_bytes()).sections[".text"].data
 
 
