@@ -66,7 +66,8 @@ RUNE_INLINE void rune_mcu_block(const uint32_t *columns, const int32_t *stream, 
       both[n][p] = (uint32_t)stream[6 * p + 3];
     }
   }
-  const int32_t unrolled = words % 8 == 0 ? 8 : words % 4 == 0 ? 4 : 2;
+  /* Not two rounds: the compiler makes a choice of such a counter, by which a board cannot prove its accesses. */
+  const int32_t unrolled = words % 8 == 0 && words != 16 ? 8 : words % 4 == 0 ? 4 : 2;
 #pragma clang loop unroll(disable)
   for (int32_t word = 0; word < words; word += unrolled) {
 #pragma clang loop unroll(full)
