@@ -15,7 +15,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from container.abi import Profile
 from container.errors import ContainerError, LimitError, LinkError, TrapError
@@ -25,6 +25,9 @@ from container.sections import Container
 from devices.link import agent
 from devices.link.messages import CAUSE_DEADLINE, CAUSE_WORDS, Facts, FeedWrite, Phase, State, Statistics
 from devices.link.session import RefusedError, Session
+
+if TYPE_CHECKING:
+    from container.arrays import Array
 
 ATTEMPTS = 3
 """How often an inference is begun that the board forgot."""
@@ -111,6 +114,16 @@ class BoardApplication:
     def manifest(self) -> Manifest:
         """What the container says of itself."""
         return self.container.manifest
+
+    def run(self, inputs: Mapping[str, Any]) -> dict[str, Array]:
+        """One inference on the board; takes and gives what `run` of an `Application` on this machine does.
+
+        Raises UsageError, TrapError, LimitError, LinkError.
+        """
+        from container.values import outputs_to_arrays, samples_from_values
+
+        samples = samples_from_values(self.manifest, inputs)
+        return outputs_to_arrays(self.manifest, self.infer(samples).outputs)
 
     def infer(self, samples: Mapping[str, bytes]) -> BoardResult:
         """One inference on the very bytes of each capability's sample.

@@ -37,8 +37,9 @@ class Flashed:
 
     board: str
     serial: str
-    """The chip's own number."""
-    slot: int
+    """The chip's own number; empty where it has none."""
+    slot: int | None
+    """None where a container is the board's whole image."""
     image_bytes: int
     image_sha256: str
     container_sha256: str

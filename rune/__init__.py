@@ -5,6 +5,7 @@
     rune.build("examples/digits", "digits.rune")
     with rune.load("digits.rune") as digits:
         outputs = digits.run({"picture": pixels})
+    rune.flash("digits.rune", board="nrf52840", port="/dev/ttyACM0")
 
 `__all__` lists everything public.  Nothing heavy is imported before it is used: not even NumPy by `import
 rune`, and the compiler by `build` alone.
@@ -20,9 +21,12 @@ from container import __version__
 if TYPE_CHECKING:
     from container.abi import Profile
     from container.errors import (
+        BudgetError,
         CompileError,
         ContainerError,
         LimitError,
+        LinkError,
+        PortError,
         RuneError,
         RunefileError,
         SensorError,
@@ -30,7 +34,10 @@ if TYPE_CHECKING:
         UsageError,
         VerificationError,
     )
+    from devices.execution import BoardApplication
+    from devices.flash import Flashed
     from rune.api import build, check, load, verify
+    from rune.boards import connect, flash
     from runefile.pipeline import TypedPipeline
     from runtime.application import Application
     from runtime.limits import Limits
@@ -38,10 +45,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Application",
+    "BoardApplication",
+    "BudgetError",
     "CompileError",
     "ContainerError",
+    "Flashed",
     "LimitError",
     "Limits",
+    "LinkError",
+    "PortError",
     "Profile",
     "RuneError",
     "RunefileError",
@@ -54,18 +66,24 @@ __all__ = [
     "__version__",
     "build",
     "check",
+    "connect",
+    "flash",
     "load",
     "verify",
 ]
 
 _HOMES = {
     "Application": "runtime.application",
+    "BoardApplication": "devices.execution",
+    "Flashed": "devices.flash",
     "Limits": "runtime.limits",
     "Profile": "container.abi",
     "TypedPipeline": "runefile.pipeline",
     "VerificationReport": "runtime.verify",
     "build": "rune.api",
     "check": "rune.api",
+    "connect": "rune.boards",
+    "flash": "rune.boards",
     "load": "rune.api",
     "verify": "rune.api",
 }

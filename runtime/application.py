@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,7 +18,7 @@ from runtime.process import Worker
 if TYPE_CHECKING:
     # Imported later: the worker makes its own start meanwhile.
     from container.arrays import Array
-    from container.manifest import Manifest, StageRecord
+    from container.manifest import Manifest
     from container.sections import Container
 
 Answer = TypeVar("Answer")
@@ -90,9 +90,10 @@ class Application:
         Returns an array per output, by the name of the OUT stage, or `NAME.K` for its K-th input where it has
         several.  Text comes as an array of `str`.  Raises UsageError, TrapError, LimitError.
         """
-        from runtime.values import outputs_to_arrays
+        from container.values import outputs_to_arrays, samples_from_values
 
-        return outputs_to_arrays(self.manifest, self.infer(self._samples(inputs)).outputs)
+        samples = samples_from_values(self.manifest, inputs)
+        return outputs_to_arrays(self.manifest, self.infer(samples).outputs)
 
     def infer(self, samples: Mapping[str, bytes]) -> Result:
         """One inference on the very bytes of each capability's sample.  Raises as `run` does."""
@@ -128,19 +129,12 @@ class Application:
     ) -> None:
         self.close()
 
-    def _samples(self, inputs: Mapping[str, Any]) -> dict[str, bytes]:
-        from runtime.values import sample_from_value
-
-        capabilities = list(self.manifest.sources.values())
-        _check_names(inputs, capabilities)
-        return {stage.name: sample_from_value(stage, inputs[stage.name]) for stage in capabilities}
-
     def _start(self, worker: Worker | None = None) -> Worker:
         worker = worker or Worker(self._limits)
         try:
             worker.load(self.container, self.profile)
             # The worker imports wasmtime meanwhile: a good moment for what `run` will need.
-            import runtime.values  # noqa: F401
+            import container.values  # noqa: F401
 
             worker.wait_loaded()
         except BaseException:
@@ -178,14 +172,3 @@ def choose_profile(container: Container, wanted: Profile | str | None) -> Profil
 def _named(error: RuneError, path: Path | str) -> RuneError:
     message = error.message if error.message.startswith(str(path)) else f"{path}: {error.message}"
     return type(error)(message, hint=error.hint)
-
-
-def _check_names(inputs: Mapping[str, Any], capabilities: Sequence[StageRecord]) -> None:
-    names = [stage.name for stage in capabilities]
-    takes = ", ".join(f"`{stage.name}` {stage.outputs[0]}" for stage in capabilities) or "none"
-    for name in inputs:
-        if name not in names:
-            raise UsageError(f"there is no input {name!r}", hint=f"the inputs are {takes}")
-    for name in names:
-        if name not in inputs:
-            raise UsageError(f"the input {name!r} is missing", hint=f"the inputs are {takes}")

@@ -22,9 +22,9 @@ from container.golden import GoldenVector
 from container.manifest import Manifest, StageKind
 from container.sections import Container
 from container.tensors import TensorType
+from container.values import named_outputs
 from runtime.application import Application, choose_profile
 from runtime.limits import Limits
-from runtime.values import named_outputs
 
 
 @dataclass(frozen=True)

@@ -149,7 +149,7 @@ def _cycles(
     from rune.cli.flash import flash
 
     with Place(Path(), board=board, port=port or SIM, fresh=port is None) as place:
-        if port is None and board is not None:
-            flash(app, board, place)
+        if port is None:
+            flash(app, place)
         with board_application(app, place, deadline_s=deadline_s) as application:
             return measure_cycles(application, samples)

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from devices.board import Board
     from devices.connection import Place
     from devices.flash import Flashed
-    from devices.image import BoardImage
     from devices.link.upload import Progress, Transfer
 
 
@@ -41,47 +40,33 @@ def command(
     rune flash digits.rune --board nrf52840 --port /dev/ttyACM0
     rune flash digits.rune --board nrf52840 --port sim
     """
-    from container.errors import UsageError
     from container.sections import load
     from devices.connection import Place
 
     app = load(container)
     with Place(Path(), board=board, port=port) as place:
-        if place.board is None:
-            raise UsageError(
-                "it is not said which board", hint="name it with --board; `rune boards` lists them"
-            )
-        facts = flash(app, place.board, place, verbose=verbose)
-        place.remember(place.board, app, container)
+        done = flash(app, place, verbose=verbose)
+        if place.board is not None:
+            place.remember(place.board, app, container)
         if as_json:
-            console.print_json({"port": place.port.device, **facts})
+            console.print_json({"port": place.port.device, **_facts(done)})
         else:
-            console.say(_sentence(app, facts))
+            console.say(_sentence(app, done))
         if monitor:
             from rune.cli.monitor import listen
 
             listen(place, container=container)
 
 
-def flash(app: Container, board: Board, place: Place, *, verbose: bool = False) -> dict[str, Any]:
-    """Flash with progress on stderr; returns the facts."""
-    with console.Phases(shown=verbose) as phases:
-        if not board.has_agent:
-            from devices.loaders.avrdude import flash_avr
+def flash(app: Container, place: Place, *, verbose: bool = False) -> Flashed:
+    """Flash with progress on stderr.  Raises what `devices.deployment.deploy` raises."""
+    from devices.deployment import deploy
 
-            flash_avr(app, board, place.port.device, phases)
-            return {"board": board.name, "container_sha256": app.digest, "transfer": None, "slot": None}
-        from devices.aot.build import build_image
-        from devices.flash import flash as flash_board
-
-        def translate(slot: int) -> BoardImage:
-            return build_image(app, board, slot).image
-
-        with place.connect() as session, _progress_bar(shown=not verbose) as report:
-            done = flash_board(app, board, session, translate, report=report, tell=phases)
+    with console.Phases(shown=verbose) as phases, _progress_bar(shown=not verbose) as report:
+        done = deploy(app, place, report=report, tell=phases)
     if verbose and done.transfer is not None:
         click.echo(_limits(done.transfer), err=True)
-    return _facts(done)
+    return done
 
 
 def _facts(done: Flashed) -> dict[str, Any]:
@@ -91,15 +76,15 @@ def _facts(done: Flashed) -> dict[str, Any]:
     return facts
 
 
-def _sentence(app: Container, facts: dict[str, Any]) -> str:
-    text = f"{app.manifest.name} is on {facts['board']}"
-    if facts["slot"] is not None:
-        text += f" in slot {facts['slot']}"
-    transfer = facts["transfer"]
-    if transfer is None:
-        return text + ("; nothing had to be sent" if facts["slot"] is not None else "")
-    rate = transfer["bytes_per_s"] / 1000
-    return f"{text}: {transfer['bytes']:,} bytes sent in {transfer['seconds']:.1f} s, {rate:.1f} KB/s"
+def _sentence(app: Container, done: Flashed) -> str:
+    text = f"{app.manifest.name} is on {done.board}"
+    if done.slot is None:
+        return text
+    text += f" in slot {done.slot}"
+    if done.transfer is None:
+        return f"{text}; nothing had to be sent"
+    sent = done.transfer
+    return f"{text}: {sent.bytes:,} bytes sent in {sent.seconds:.1f} s, {sent.rate / 1000:.1f} KB/s"
 
 
 def _limits(transfer: Transfer) -> str:

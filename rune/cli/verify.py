@@ -76,8 +76,8 @@ def _on_board(
         raise UsageError("boards run the profile `mcu`", hint="leave --profile out")
     limits.check()
     with Place(Path(), board=board, port=port or SIM, fresh=port is None) as place:
-        if port is None and board is not None:
-            flash(app, board, place)
+        if port is None:
+            flash(app, place)
         with board_application(app, place, deadline_s=limits.deadline_s) as application:
             return verify_on(app, application), application.board
 

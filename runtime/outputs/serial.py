@@ -15,8 +15,8 @@ from typing import Any
 from container.arrays import Array, from_bytes
 from container.manifest import Manifest, StageKind
 from container.tensors import ElementType, TensorType
+from container.values import named_outputs
 from runtime.outputs.tensor import is_tensor
-from runtime.values import named_outputs
 
 
 def line(manifest: Manifest, outputs: Mapping[int, bytes], sequence: int) -> str:

@@ -10,8 +10,8 @@ import numpy as np
 from container.arrays import Array
 from container.files import read_bounded
 from container.manifest import StageRecord
+from container.values import checked_bytes
 from runtime.sensors.source import MAXIMUM_FILE_BYTES, Repeated, SensorSource, unfit
-from runtime.values import checked_bytes
 
 
 def open_npy(stage: StageRecord, path: Path) -> SensorSource:

@@ -15,10 +15,15 @@ from tests.rune.guests import guest_file
 
 PUBLIC_NAMES = {
     "Application",
+    "BoardApplication",
+    "BudgetError",
     "CompileError",
     "ContainerError",
+    "Flashed",
     "LimitError",
     "Limits",
+    "LinkError",
+    "PortError",
     "Profile",
     "RuneError",
     "RunefileError",
@@ -31,6 +36,8 @@ PUBLIC_NAMES = {
     "__version__",
     "build",
     "check",
+    "connect",
+    "flash",
     "load",
     "verify",
 }

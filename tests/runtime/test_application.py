@@ -102,7 +102,7 @@ def test_nothing_is_reset_in_a_closed_application() -> None:
     ],
 )
 def test_values_that_fit(kind: TensorType, value: object, expected: bytes) -> None:
-    from runtime.values import checked_bytes
+    from container.values import checked_bytes
 
     assert checked_bytes(kind, value) == expected
 
@@ -128,7 +128,7 @@ def test_values_that_fit(kind: TensorType, value: object, expected: bytes) -> No
     ],
 )
 def test_values_that_do_not_fit(kind: ElementType, value: object, message: str) -> None:
-    from runtime.values import sample_from_value
+    from container.values import sample_from_value
 
     width = 3 if kind is ElementType.UTF8 else None
     stage = guests.capability("features", TensorType(kind, (1, 4), width=width))
@@ -322,7 +322,7 @@ def test_fuel_is_counted_and_repeats() -> None:
 
 def test_loading_a_container_imports_no_compiler() -> None:
     script = (
-        "import sys, runtime.application, runtime.values; print(*({'tvm', 'wasmtime'} & set(sys.modules)))"
+        "import sys, runtime.application, container.values; print(*({'tvm', 'wasmtime'} & set(sys.modules)))"
     )
     found = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,16 @@ from container.arrays import Array, from_bytes, to_bytes
 from container.errors import UsageError
 from container.manifest import Manifest, StageKind, StageRecord
 from container.tensors import ElementType, TensorType
+
+
+def samples_from_values(manifest: Manifest, inputs: Mapping[str, Any]) -> dict[str, bytes]:
+    """The samples of all capabilities, by name.
+
+    Raises UsageError where one is missing, there is one too many, or one is not of its capability's type.
+    """
+    capabilities = list(manifest.sources.values())
+    _check_names(inputs, capabilities)
+    return {stage.name: sample_from_value(stage, inputs[stage.name]) for stage in capabilities}
 
 
 def sample_from_value(stage: StageRecord, value: Any) -> bytes:
@@ -88,3 +98,14 @@ def _check_exact(kind: TensorType, array: Array, converted: Array) -> None:
             f"has the element type {array.dtype}, expected {kind.element.dtype}, which cannot hold "
             f"{array[where]} at {[int(index) for index in where]}"
         )
+
+
+def _check_names(inputs: Mapping[str, Any], capabilities: Sequence[StageRecord]) -> None:
+    names = [stage.name for stage in capabilities]
+    takes = ", ".join(f"`{stage.name}` {stage.outputs[0]}" for stage in capabilities) or "none"
+    for name in inputs:
+        if name not in names:
+            raise UsageError(f"there is no input {name!r}", hint=f"the inputs are {takes}")
+    for name in names:
+        if name not in inputs:
+            raise UsageError(f"the input {name!r} is missing", hint=f"the inputs are {takes}")
