@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from container.scalars import text
 from container.tensors import ElementType, TensorType
 
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -20,7 +21,7 @@ def from_bytes(kind: TensorType, data: bytes) -> Array:
     if kind.element is not ElementType.UTF8:
         return flat.astype(flat.dtype.newbyteorder("="))
     rows = flat.reshape(kind.count, kind.width or 0)
-    texts = [bytes(row).split(b"\0", 1)[0].decode(errors="replace") for row in rows]
+    texts = [text(bytes(row)) for row in rows]
     return np.array(texts, dtype=object).reshape(kind.shape)
 
 
@@ -31,7 +32,7 @@ def to_bytes(kind: TensorType, array: Array) -> bytes:
     """
     if kind.element is not ElementType.UTF8:
         return np.ascontiguousarray(array, dtype=little_endian(kind.element)).tobytes()
-    return b"".join(_padded(str(text), kind.width or 0) for text in array.reshape(-1))
+    return b"".join(_padded(str(item), kind.width or 0) for item in array.reshape(-1))
 
 
 def little_endian(element: ElementType) -> np.dtype[Any]:

@@ -10,6 +10,7 @@ from container.errors import TrapError, UsageError
 
 if TYPE_CHECKING:
     from container.manifest import Manifest, OperatorRecord, StageRecord
+    from container.tensors import TensorType
 
 
 class Outcome(Protocol):
@@ -47,6 +48,15 @@ def samples_by_port(manifest: Manifest, samples: Mapping[str, bytes]) -> dict[in
         _check_size(stage, samples)
         found[port] = samples[stage.name]
     return found
+
+
+def named_outputs(stage: StageRecord) -> list[tuple[str, int, TensorType]]:
+    """Name, number and type of each input of an OUT stage: `serial`, or `serial.0`, `serial.1`..."""
+    several = len(stage.inputs) > 1
+    return [
+        (f"{stage.name}.{number}" if several else stage.name, (stage.port or 0) + number, kind)
+        for number, kind in enumerate(stage.input_types)
+    ]
 
 
 def check_outcome(manifest: Manifest, code: int, outputs: Mapping[int, bytes]) -> None:

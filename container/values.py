@@ -9,6 +9,7 @@ import numpy as np
 
 from container.arrays import Array, from_bytes, to_bytes
 from container.errors import UsageError
+from container.execution import named_outputs
 from container.manifest import Manifest, StageKind, StageRecord
 from container.tensors import ElementType, TensorType
 
@@ -50,15 +51,6 @@ def outputs_to_arrays(manifest: Manifest, outputs: Mapping[int, bytes]) -> dict[
         for stage in manifest.of_kind(StageKind.OUT)
         for name, port, kind in named_outputs(stage)
     }
-
-
-def named_outputs(stage: StageRecord) -> list[tuple[str, int, TensorType]]:
-    """Name, number and type of each input of an OUT stage: `serial`, or `serial.0`, `serial.1`..."""
-    several = len(stage.inputs) > 1
-    return [
-        (f"{stage.name}.{number}" if several else stage.name, (stage.port or 0) + number, kind)
-        for number, kind in enumerate(stage.input_types)
-    ]
 
 
 def _text(value: Any) -> Array:

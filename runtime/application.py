@@ -56,14 +56,20 @@ class Application:
 
     @classmethod
     def load(
-        cls, path: Path | str, *, profile: Profile | str | None = None, limits: Limits | None = None
+        cls,
+        path: Path | str,
+        *,
+        profile: Profile | str | None = None,
+        limits: Limits | None = None,
+        worker: Worker | None = None,
     ) -> Application:
         """Load a `.rune` file.
 
-        `profile` is `simd` or `mcu`; left out, it is `simd` where the container has it.  Raises
-        ContainerError, LimitError; UsageError for a profile there is not.
+        `profile` is `simd` or `mcu`; left out, it is `simd` where the container has it.  `worker` is a
+        process that was started beforehand, with the same limits.  Raises ContainerError, LimitError;
+        UsageError for a profile there is not.
         """
-        worker = Worker(limits or Limits())
+        worker = worker or Worker(limits or Limits())
         try:
             from container.sections import load
 
@@ -133,9 +139,6 @@ class Application:
         worker = worker or Worker(self._limits)
         try:
             worker.load(self.container, self.profile)
-            # The worker imports wasmtime meanwhile: a good moment for what `run` will need.
-            import container.values  # noqa: F401
-
             worker.wait_loaded()
         except BaseException:
             worker.close()

@@ -17,12 +17,11 @@ from container import golden
 from container.abi import Profile
 from container.arrays import Array, little_endian
 from container.errors import ContainerError, VerificationError
-from container.execution import Executor
+from container.execution import Executor, named_outputs
 from container.golden import GoldenVector
 from container.manifest import Manifest, StageKind
 from container.sections import Container
 from container.tensors import TensorType
-from container.values import named_outputs
 from runtime.application import Application, choose_profile
 from runtime.limits import Limits
 

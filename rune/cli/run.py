@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +15,7 @@ from rune.cli import console, feeding
 if TYPE_CHECKING:
     from container.execution import Executor
     from devices.board import Board
+    from runtime.application import Application
     from runtime.limits import Limits
     from runtime.sensors.choice import SensorOptions
 
@@ -70,25 +71,27 @@ def command(
     from runtime.limits import Limits
 
     limits = Limits(deadline_s=deadline_s, fuel=metering)
-    with _executor(container, profile, limits, board, port) as executor:
-        # Imported after the container's process has started, which meanwhile imports wasmtime.
+    given = (random, sound, image, accel, raw)
+    with _executor(container, profile, limits, board, port, given) as executor:
         from runtime.sensors.choice import SensorOptions
 
-        options = SensorOptions(random, sound, image, accel, raw)
-        fuel = _run(executor, options, repeat, tensors)
+        fuel = _run(executor, SensorOptions(*given), repeat, tensors)
     if fuel is not None:
         click.echo(f"metering: {fuel:,} operations in the last inference", err=True)
 
 
 @contextmanager
 def _executor(
-    container: Path, profile: str | None, limits: Limits, board: Board | None, port: str | None
+    container: Path,
+    profile: str | None,
+    limits: Limits,
+    board: Board | None,
+    port: str | None,
+    given: tuple[Any, ...],
 ) -> Iterator[Executor]:
-    """This machine or a board."""
+    """This machine or a board; `given` are the sensor options."""
     if board is None and port is None:
-        from runtime.application import Application
-
-        with Application.load(container, profile=profile, limits=limits) as application:
+        with _application(container, profile, limits, given) as application:
             yield application
         return
     from container.errors import UsageError
@@ -103,6 +106,22 @@ def _executor(
         board_application(load(container), place, deadline_s=limits.deadline_s) as application,
     ):
         yield application
+
+
+def _application(container: Path, profile: str | None, limits: Limits, given: tuple[Any, ...]) -> Application:
+    """The container in its process, which is started first: it has imports of its own to make."""
+    from runtime.process import Worker
+
+    worker = Worker(limits)
+    try:
+        from runtime.application import Application
+        from runtime.sensors.choice import SensorOptions, import_readers
+
+        import_readers(SensorOptions(*given))
+    except BaseException:
+        worker.close()
+        raise
+    return Application.load(container, profile=profile, limits=limits, worker=worker)
 
 
 def _run(executor: Executor, options: SensorOptions, repeat: int, tensors: Path) -> int | None:

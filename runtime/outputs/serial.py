@@ -12,10 +12,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from container.arrays import Array, from_bytes
+from container.execution import named_outputs
 from container.manifest import Manifest, StageKind
-from container.tensors import ElementType, TensorType
-from container.values import named_outputs
+from container.scalars import plain_values
+from container.tensors import TensorType
 from runtime.outputs.tensor import is_tensor
 
 
@@ -43,19 +43,12 @@ def _value(kind: TensorType, data: bytes) -> dict[str, Any]:
     return {
         "dtype": kind.element.value,
         "shape": list(kind.shape),
-        "values": _plain(kind, from_bytes(kind, data).reshape(-1)),
+        "values": list(map(_shown, plain_values(kind, data))),
     }
 
 
-def _plain(kind: TensorType, values: Array) -> list[Any]:
-    if kind.element is not ElementType.F32:
-        return [_finite(value) for value in values.tolist()] if kind.element.is_float else values.tolist()
-    # str() of a float32 is its shortest text; a double read from it prints as that text again.
-    return [_finite(float(str(value))) for value in values]
-
-
-def _finite(value: float) -> float | str:
-    if math.isfinite(value):
+def _shown(value: float | str) -> float | str:
+    if not isinstance(value, float) or math.isfinite(value):
         return value
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 

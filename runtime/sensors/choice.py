@@ -10,16 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from container.errors import ContainerError, UsageError
 from container.manifest import Manifest, StageKind, StageRecord
-from runtime.sensors.accel import open_accel
-from runtime.sensors.image import open_image
-from runtime.sensors.npy import open_npy
-from runtime.sensors.rand import RandomSource
-from runtime.sensors.raw import open_raw
-from runtime.sensors.sound import open_sound
 from runtime.sensors.source import SensorSource, argument
 
 RANDOM = "RAND"
@@ -39,22 +35,30 @@ class SensorOptions:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of sensor that a file feeds: the option, what to give it, and what reads it."""
+    """A kind of sensor that a file feeds: the option, which is the reader's name too, and its value."""
 
     option: str
     placeholder: str
-    open: Callable[[StageRecord, Path], SensorSource]
 
 
 KINDS = {
-    "SOUND": Kind("sound", "WAV", open_sound),
-    "IMAGE": Kind("image", "FILE", open_image),
-    "ACCEL": Kind("accel", "CSV", open_accel),
-    "RAW": Kind("raw", "FILE", open_raw),
+    "SOUND": Kind("sound", "WAV"),
+    "IMAGE": Kind("image", "FILE"),
+    "ACCEL": Kind("accel", "CSV"),
+    "RAW": Kind("raw", "FILE"),
     # Sensors of a board's own: here their readings come as bytes.
-    "TEMPERATURE": Kind("raw", "FILE", open_raw),
-    "ADC": Kind("raw", "FILE", open_raw),
+    "TEMPERATURE": Kind("raw", "FILE"),
+    "ADC": Kind("raw", "FILE"),
 }
+
+
+def import_readers(options: SensorOptions) -> None:
+    """Import what will read the files, where there is something to wait for anyway."""
+    for option in dict.fromkeys(kind.option for kind in KINDS.values()):
+        for path in getattr(options, option):
+            _reader(_reader_name(option, path))
+    if options.random:
+        import_module("runtime.sensors.rand")
 
 
 def open_sensors(manifest: Manifest, options: SensorOptions) -> dict[str, SensorSource]:
@@ -98,12 +102,28 @@ def _source(stage: StageRecord, order: int) -> int:
 
 
 def _open(stage: StageRecord, path: Path) -> SensorSource:
-    reader = open_npy if path.suffix == ".npy" else KINDS[stage.target.upper()].open
-    return reader(stage, path)
+    source: SensorSource = _reader(_reader_name(KINDS[stage.target.upper()].option, path))(stage, path)
+    return source
+
+
+def _reader_name(option: str, path: Path) -> str:
+    return "npy" if path.suffix == ".npy" else option
+
+
+def _reader(name: str) -> Callable[[StageRecord, Path], Any]:
+    """`open_NAME` of the module NAME, imported now: most of them need NumPy, and the plainest does not."""
+    reader: Callable[[StageRecord, Path], Any] = getattr(
+        import_module(f"runtime.sensors.{name}"), f"open_{name}"
+    )
+    return reader
 
 
 def _random(stages: Sequence[StageRecord], seeds: Sequence[int]) -> dict[str, SensorSource]:
     """Sources for the capabilities that no file feeds."""
+    if not stages and not seeds:
+        return {}
+    from runtime.sensors.rand import RandomSource
+
     sources: dict[str, SensorSource] = {}
     for order, stage in enumerate(stages):
         if stage.target.upper() != RANDOM and not seeds:

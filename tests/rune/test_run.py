@@ -43,6 +43,18 @@ def test_an_npy_file_feeds_any_capability(tmp_path: Path) -> None:
     assert result.stdout == line([5, 6, 7, 8])
 
 
+def test_bytes_to_an_answer_take_no_numpy(tmp_path: Path, sample: Path) -> None:
+    """Half of the time from the command to the answer was NumPy's start."""
+    program = (
+        "import atexit, sys; atexit.register(lambda: print('numpy' in sys.modules, file=sys.stderr));"
+        "from rune.cli import main; main()"
+    )
+    command = [sys.executable, "-c", program, "run", str(guest_file(tmp_path)), "--raw", str(sample)]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
+    assert json.loads(result.stdout)["seq"] == 0
+    assert result.stderr == "False\n"
+
+
 def test_a_seed_gives_the_same_numbers_each_time(tmp_path: Path) -> None:
     guest = guest_file(tmp_path)
     first, again, other = (rune("run", guest, "--random", seed).stdout for seed in (7, 7, 8))
