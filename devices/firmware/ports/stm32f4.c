@@ -220,7 +220,7 @@ static bool convert(uint32_t channel, uint16_t *value) {
 bool port_temperature(int32_t *celsius_64ths) {
   uint16_t value;
   if (!convert(ADC_TEMPERATURE_CHANNEL, &value)) return false;
-  int32_t microvolts = (int32_t)value * 825000 / 1024;
+  int32_t microvolts = (int32_t)(value * 825000u / 1024); /* beyond 31 bits before the division */
   *celsius_64ths = 64 * 25 + (microvolts - 760000) * 16 / 625;
   return true;
 }
