@@ -140,6 +140,8 @@ class Loader:
 class EmulatorChoice:
     kind: EmulatorKind
     machine: str
+    read_only_flash: bool = False
+    """Whether nothing that the board writes to its flash arrives there."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 
 from container.errors import RuneError, UsageError
@@ -12,6 +13,7 @@ from container.sections import Container
 from devices.board import Architecture, Board, find
 from devices.execution import BoardApplication, Symbols
 from devices.flash import check_board
+from devices.image import BoardImage
 from devices.link import agent, ports
 from devices.link.ports import Port, Remembered
 from devices.link.session import Session
@@ -42,7 +44,8 @@ class Place:
         self._remembered = ports.recall(folder)
         self.board = board or self._remembered_board(port)
         self.is_sim = port == SIM or (port is None and self._remembers_sim(board))
-        self.port = self._emulated(fresh) if self.is_sim else self._real(port)
+        self._state = self._state_file() if self.is_sim and not fresh else None
+        self.port = self._emulated(self._state) if self.is_sim else self._real(port)
 
     def connect(self) -> Session:
         """A session with the board.  Raises PortError, LinkError."""
@@ -81,6 +84,28 @@ class Place:
             return None
         return Path(known.container)
 
+    @property
+    def takes_preloaded(self) -> bool:
+        """Whether its board is emulated by what cannot write flash: containers arrive by `preload` alone."""
+        choice = self.board.emulator if self.board else None
+        return self.is_sim and choice is not None and choice.read_only_flash
+
+    def preload(self, image: BoardImage) -> None:
+        """Start the emulated board anew with a container in its flash, confirmed.
+
+        The image is for the slot `devices.emulators.preloaded.SLOT`.  Raises what starting the emulator does.
+        """
+        from devices.emulators.flash_file import FlashFile
+        from devices.emulators.preloaded import preloaded_flash
+
+        assert self.board is not None
+        self._stack.close()
+        state = self._state
+        if state is None:
+            state = Path(self._stack.enter_context(TemporaryDirectory(prefix="rune-sim-"))) / "flash"
+        FlashFile(state, self.board).save(preloaded_flash(self.board, image))
+        self.port = self._emulated(state)
+
     def close(self) -> None:
         """End the emulated board, after it has kept its flash.  Raises LinkError where it failed."""
         self._stack.close()
@@ -113,7 +138,12 @@ class Place:
             self.board = boards[0] if len(boards) == 1 else None
         return found
 
-    def _emulated(self, fresh: bool) -> Port:
+    def _state_file(self) -> Path:
+        """Keeps the flash of an emulated board in the project."""
+        assert self.board is not None
+        return ports.project_folder(self._folder) / f"sim-{self.board.name}.flash"
+
+    def _emulated(self, state: Path | None) -> Port:
         from devices.emulators.sim import start_sim
 
         assert self.board is not None
@@ -122,7 +152,6 @@ class Place:
                 f"there is no emulator of the board `{self.board.name}`",
                 hint="name its port with --port PATH",
             )
-        state = None if fresh else ports.project_folder(self._folder) / f"sim-{self.board.name}.flash"
         emulator = self._stack.enter_context(start_sim(self.board, state))
         return Port(str(emulator.port))
 

@@ -40,6 +40,10 @@ def _through_agent(container: Container, board: Board, place: Place, report: Rep
     def translate(slot: int) -> BoardImage:
         return build_image(container, board, slot).image
 
+    if place.takes_preloaded:
+        from devices.emulators.preloaded import SLOT
+
+        place.preload(translate(SLOT))
     with place.connect() as session:
         return flash(container, board, session, translate, report=report, tell=tell)
 

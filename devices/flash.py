@@ -71,6 +71,7 @@ def flash(
     digest = data[-32:]
     transfer = None
     if digest not in _digests(agent.images(session), slot):
+        _check_writable(session.facts, board)
         tell("upload")
         transfer = upload(session, data, report)
         _check_arrived(session, slot, digest)
@@ -87,6 +88,19 @@ def check_board(facts: Facts, board: Board) -> None:
         raise LinkError(
             f"the board at this port is `{facts.board}`, expected `{board.name}`",
             hint=f"name another port with --port, or flash this one with --board {facts.board}",
+        )
+
+
+def _check_writable(facts: Facts, board: Board) -> None:
+    """Raises LinkError for a board in an emulator that would lose what is sent.
+
+    There the chip's own number is zero: the emulator has not that part of the chip either.
+    """
+    choice = board.emulator
+    if choice is not None and choice.read_only_flash and not facts.serial.strip("0"):
+        raise LinkError(
+            f"this is an emulated {board.name}: its emulator cannot write flash",
+            hint="it can be started with the container in its flash: `rune flash` with --port sim",
         )
 
 

@@ -43,12 +43,20 @@ def command(board: Board, state: Path | None, bare: bool, baud_limit: bool) -> i
     def started(port: Path) -> None:
         console.say(f"port: {port}")
         sys.stdout.flush()
-        hint = f"rune flash APP.rune --board {board.name} --port {port}"
-        click.echo(f"{board.name} runs; in another terminal: {hint}\nCtrl-C ends it", err=True)
+        click.echo(f"{board.name} runs{_hint(board, port)}\nCtrl-C ends it", err=True)
 
     firmware = None if bare else _agent(board)
     process.run(Settings(board, firmware, state), baud_limit=baud_limit, started=started)
     return ExitCode.INTERRUPTED
+
+
+def _hint(board: Board, port: Path) -> str:
+    if board.emulator is not None and board.emulator.read_only_flash:
+        return (
+            "; its emulator cannot write flash, so that it takes no containers: "
+            f"rune flash APP.rune --board {board.name} --port sim"
+        )
+    return f"; in another terminal: rune flash APP.rune --board {board.name} --port {port}"
 
 
 def _agent(board: Board) -> bytes | None:
