@@ -57,6 +57,10 @@ class Place:
             from devices.avr.stream import BootedStream
 
             return ports.opener(self.port, self.baud, open_stream=BootedStream)
+        if self.board is None:
+            from devices.avr.stream import open_unknown
+
+            return ports.opener(self.port, self.baud, open_stream=open_unknown)
         return ports.opener(self.port, self.baud, open_stream=SerialStream)
 
     @property

@@ -7,6 +7,7 @@ import errno
 import os
 import select
 import termios
+import time
 from typing import Protocol
 
 from container.errors import PortError
@@ -14,6 +15,8 @@ from container.errors import PortError
 READ_BYTES = 4096
 WRITE_TIMEOUT_S = 5.0
 """A line that takes nothing for so long is broken."""
+PULSE_S = 0.05
+"""Longer than the capacitor between DTR and the reset pin of an Arduino board needs."""
 
 
 class BrokenStreamError(Exception):
@@ -73,6 +76,13 @@ class SerialStream:
             return bytes(self._port.read(READ_BYTES))
         except (OSError, ValueError, termios.error) as error:
             raise BrokenStreamError(str(error)) from None
+
+    def pulse_lines(self) -> None:
+        """Let DTR and RTS fall and rise: a reset on boards that have one of them at their reset pin."""
+        with contextlib.suppress(OSError, termios.error):  # A pseudo-terminal has no such lines.
+            for level in (False, True):
+                self._port.dtr = self._port.rts = level
+                time.sleep(PULSE_S)
 
     def close(self) -> None:
         with contextlib.suppress(OSError, termios.error):
