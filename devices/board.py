@@ -20,6 +20,7 @@ BOARDS = Path(__file__).parent / "boards"
 _USB_ID = re.compile(r"[0-9A-F]{4}:[0-9A-F]{4}")
 _NAME = re.compile(r"[a-z0-9-]{1,16}")
 """Of a board: it is in the header of images for it, and in C."""
+_PIN = re.compile(r"[A-Z][0-7]")
 _MACRO = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ADDRESSES = 1 << 32
 _MAXIMUM_UNITS = 1 << 16
@@ -122,6 +123,8 @@ class Chip:
     """Names the port file of the firmware."""
     defines: Mapping[str, int] = field(default_factory=dict)
     """Macros that the port file wants."""
+    pins: tuple[str, ...] = ()
+    """AVR: the port's letter and the bit of each pin, by the number that is printed on the board."""
 
 
 @dataclass(frozen=True)
@@ -225,6 +228,9 @@ def _check(board: Board) -> None:
 def _check_names(board: Board) -> None:
     if not _NAME.fullmatch(board.name):
         raise ContainerError("its name: expected at most 16 of a to z, 0 to 9 and `-`")
+    for pin in board.chip.pins:
+        if not _PIN.fullmatch(pin):
+            raise ContainerError(f"chip.pins: {pin!r} is not of the form D0")
     for macro in board.chip.defines:
         if not _MACRO.fullmatch(macro):
             raise ContainerError(f"chip.defines: {macro!r} is no name of a macro in C")

@@ -51,7 +51,8 @@ def _through_agent(container: Container, board: Board, place: Place, report: Rep
 def _as_whole_image(container: Container, board: Board, place: Place, tell: Tell) -> Flashed:
     from devices.loaders.avrdude import flash_avr
 
-    build = flash_avr(container, board, place.port.device, tell).build
+    done = flash_avr(container, board, place.port.device, tell)
+    build = done.build
     return Flashed(
         board.name,
         serial="",
@@ -60,5 +61,5 @@ def _as_whole_image(container: Container, board: Board, place: Place, tell: Tell
         image_sha256=hashlib.sha256(build.data).hexdigest(),
         container_sha256=container.digest,
         transfer=None,
-        looping=False,
+        looping=done.looping,
     )

@@ -102,7 +102,7 @@ class Assembler:
 
 
 class Monitor:
-    """Listens to a board until a time, through broken links.
+    """Listens to a board for some time, through broken links.
 
     `connect` opens a session to the board; the first must work, later ones are tried until the time is over.
     """
@@ -112,20 +112,22 @@ class Monitor:
         connect: Callable[[], Session],
         *,
         manifest_of: Callable[[bytes | None], Manifest | None] = lambda digest: None,
-        until: float | None = None,
+        for_s: float | None = None,
         clock: Clock | None = None,
         tell: Callable[[str], None] = lambda message: None,
     ) -> None:
         """`manifest_of` gives the manifest of the container with a digest, where it is known.
 
-        `until` is a time of the clock, None for ever; `tell` is told of broken links.
+        `for_s` counts from when the board first answered, which may take a bootloader's time; None is for
+        ever.  `tell` is told of broken links.
         """
         self.losses = Losses()
         self.manifest: Manifest | None = None
         """Of the container on the board, once it is connected and where it is known."""
         self._connect = connect
         self._manifest_of = manifest_of
-        self._until = until
+        self._for_s = for_s
+        self._until = float("inf")
         self._clock = clock or Clock()
         self._tell = tell
 
@@ -136,6 +138,8 @@ class Monitor:
         TrapError when the container faulted.
         """
         session = self._connect()
+        if self._for_s is not None:
+            self._until = self._clock.now() + self._for_s
         while True:
             try:
                 with session:
@@ -197,4 +201,4 @@ class Monitor:
         raise trap(self.manifest, Fault(cause=output.cause, pc=output.pc, op=output.op))
 
     def _left(self) -> float:
-        return float("inf") if self._until is None else self._until - self._clock.now()
+        return self._until - self._clock.now()

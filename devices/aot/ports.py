@@ -10,19 +10,23 @@ from container.tensors import ElementType, TensorType
 
 _SOURCES = {"RAND": "RUNE_SOURCE_RAND", "TEMPERATURE": "RUNE_SOURCE_TEMPERATURE", "ADC": "RUNE_SOURCE_ADC"}
 """The capabilities that a board may have itself; samples of all others come from the host."""
-_PERIOD_STEP_MS = 100
+PERIOD_STEP_MS = 100
 _ELEMENTS = tuple(ElementType)
 
 
 @dataclass(frozen=True)
-class _Port:
+class Port:
+    """A sensor or an output, with the words of container_abi.h."""
+
     direction: str
     kind: str
     number: int
     type: TensorType
     period: int = 0
+    """In steps of 100 ms."""
     argument: int = 0
     threshold: int = 0
+    """Its 32 bits."""
     label: str | None = None
 
     def initializer(self, label: str) -> str:
@@ -35,14 +39,19 @@ class _Port:
         )
 
 
-def port_table(manifest: Manifest) -> str:
-    """C that defines `rune_ports`."""
+def ports_of(manifest: Manifest) -> list[Port]:
+    """All sensors, then all outputs."""
     ports = [_source(number, stage) for number, stage in sorted(manifest.sources.items())]
     for stage in manifest.stages:
         if stage.kind == "out":
             ports += [_output(stage, position, kind) for position, kind in enumerate(stage.input_types)]
+    return ports
+
+
+def port_table(manifest: Manifest) -> str:
+    """C that defines `rune_ports`."""
     lines, entries = [], []
-    for position, port in enumerate(ports):
+    for position, port in enumerate(ports_of(manifest)):
         name = f"rune_label_{position}"
         if port.label is not None:
             text = ",".join(str(byte) for byte in port.label.encode() + b"\0")
@@ -53,26 +62,26 @@ def port_table(manifest: Manifest) -> str:
     return "\n".join([*lines, f"const struct rune_port rune_ports[] = {{\n  {table},\n}};"]) + "\n"
 
 
-def _source(number: int, stage: StageRecord) -> _Port:
-    return _Port(
+def _source(number: int, stage: StageRecord) -> Port:
+    return Port(
         "RUNE_PORT_SOURCE",
         _SOURCES.get(stage.target, "RUNE_SOURCE_HOST"),
         number,
         stage.outputs[0],
-        period=_integer(stage.arguments.get("period_ms"), 255 * _PERIOD_STEP_MS) // _PERIOD_STEP_MS,
+        period=_integer(stage.arguments.get("period_ms"), 255 * PERIOD_STEP_MS) // PERIOD_STEP_MS,
         argument=_integer(stage.arguments.get("channel"), 255),
     )
 
 
-def _output(stage: StageRecord, position: int, kind: TensorType) -> _Port:
+def _output(stage: StageRecord, position: int, kind: TensorType) -> Port:
     number, arguments = (stage.port or 0) + position, stage.arguments
     if stage.target != "PIN":
-        return _Port("RUNE_PORT_OUTPUT", "RUNE_OUTPUT_HOST", number, kind)
+        return Port("RUNE_PORT_OUTPUT", "RUNE_OUTPUT_HOST", number, kind)
     pin, label = _integer(arguments.get("pin"), 255), arguments.get("label")
     if isinstance(label, str):
-        return _Port("RUNE_PORT_OUTPUT", "RUNE_OUTPUT_PIN_LABEL", number, kind, argument=pin, label=label)
+        return Port("RUNE_PORT_OUTPUT", "RUNE_OUTPUT_PIN_LABEL", number, kind, argument=pin, label=label)
     threshold = _threshold(arguments.get("threshold"), kind.element)
-    return _Port("RUNE_PORT_OUTPUT", "RUNE_OUTPUT_PIN_ABOVE", number, kind, argument=pin, threshold=threshold)
+    return Port("RUNE_PORT_OUTPUT", "RUNE_OUTPUT_PIN_ABOVE", number, kind, argument=pin, threshold=threshold)
 
 
 def _integer(value: Argument | None, largest: int) -> int:

@@ -9,6 +9,7 @@ from container.abi import ABI_VERSION
 from container.errors import CompileError
 from devices.aot.translate import Translation
 from devices.aot.unit import code, literal, presets, runtime_file
+from devices.avr.loop import Loop, loop_of
 from devices.board import Board
 
 SMALL_RAM_BYTES = 4096
@@ -52,7 +53,8 @@ def link_bytes(board: Board) -> int:
 
 def image_header(translation: Translation, board: Board) -> str:
     """`image.h`: what the runtime must know of this board and container."""
-    facts = ", ".join(map(str, _facts(translation, board)))
+    loop = loop_of(translation.manifest, board)
+    facts = ", ".join(map(str, _facts(translation, board, loop)))
     return f"""\
 #ifndef RUNE_AVR_IMAGE_H
 #define RUNE_AVR_IMAGE_H
@@ -64,12 +66,13 @@ def image_header(translation: Translation, board: Board) -> str:
 #define MEMORY_RAM_START {len(translation.constants)}UL
 #define MEMORY_PROGRESS {translation.plan.progress}UL
 #define IMAGE_FACTS {facts}
+{loop.header if loop else "#define IMAGE_LOOPS 0"}
 
 #endif
 """
 
 
-def _facts(translation: Translation, board: Board) -> bytes:
+def _facts(translation: Translation, board: Board, loop: Loop | None) -> bytes:
     """The answer to the command facts, which the runtime has ready in flash."""
     import cbor2
 
@@ -83,7 +86,7 @@ def _facts(translation: Translation, board: Board) -> bytes:
         "slots": [[slot.start, slot.size] for slot in board.flash.slots],
         "hz": board.cpu.clock_hz,
         "buf": link_bytes(board) + FRAME_BYTES,
-        "caps": [],
+        "caps": list(loop.capabilities) if loop else [],
         "container": bytes.fromhex(translation.digest),
     }
     return bytes(cbor2.dumps(facts))

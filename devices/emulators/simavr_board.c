@@ -5,7 +5,8 @@
  * FLASH_FILE holds the whole flash, bootloader included, and is written through at once.  BOOT_ADDRESS is where the
  * fuses let the chip start.  TERMINAL is the descriptor of the board's end of the pseudo-terminal, PATH the name of the
  * other end.  When a program opens that after nobody had it open, the chip is reset, as the Arduino boards do by the
- * modem line DTR; what the chip sends while nobody has the port open is lost, as on a cable. */
+ * modem line DTR; what the chip sends while nobody has the port open is lost, as on a cable.  The supply has 5 V,
+ * analog input n 300 mV times n. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -22,12 +23,16 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <simavr/avr_adc.h>
 #include <simavr/avr_uart.h>
 #include <simavr/sim_avr.h>
 
 #define SLICES_PER_SECOND 500 /* how often the chip's time is held against the clock on the wall */
 #define NANOSECONDS 1000000000LL
 #define RECEIVE_BYTES 256
+#define SUPPLY_MILLIVOLTS 5000
+#define ANALOG_INPUTS 16
+#define MILLIVOLTS_PER_INPUT 300
 
 struct board {
   avr_t *avr;
@@ -82,8 +87,15 @@ static int watch_port(const char *path) {
   return watch;
 }
 
+static void apply_voltages(void) {
+  avr_irq_t *inputs = avr_io_getirq(board.avr, AVR_IOCTL_ADC_GETIRQ, ADC_IRQ_ADC0);
+  for (uint32_t n = 0; n < ANALOG_INPUTS; n++)
+    avr_raise_irq(inputs + n, MILLIVOLTS_PER_INPUT * n);
+}
+
 static void reset(void) {
   avr_reset(board.avr);
+  apply_voltages();
   avr_regbit_set(board.avr, board.avr->reset_flags.extrf);
   board.pending_begin = board.pending_end = 0;
   board.may_receive = 1;
@@ -182,6 +194,7 @@ int main(int count, char **arguments) {
     fprintf(stderr, "simavr_board: libsimavr does not know %s\n", arguments[1]);
     return 1;
   }
+  board.avr->vcc = board.avr->avcc = board.avr->aref = SUPPLY_MILLIVOLTS;
   board.avr->frequency = (uint32_t)strtoul(arguments[2], NULL, 0);
   board.avr->flash = map_flash(arguments[3], board.avr->flashend + 1);
   board.avr->codeend = board.avr->flashend;

@@ -18,6 +18,8 @@ from devices.avr.build import AvrBuild, build_avr_image
 from devices.avr.stream import BootedStream
 from devices.board import Board
 from devices.flash import check_board
+from devices.link import agent
+from devices.link.messages import Phase
 from devices.link.session import Session
 
 PROGRAM = "avrdude"
@@ -45,6 +47,8 @@ class FlashedAvr:
     board: str
     build: AvrBuild
     container_sha256: str
+    looping: bool
+    """Whether the board runs it by itself: all its sensors are the chip's own."""
 
 
 def flash_avr(container: Container, board: Board, port: str, tell: Tell = lambda phase: None) -> FlashedAvr:
@@ -61,9 +65,10 @@ def flash_avr(container: Container, board: Board, port: str, tell: Tell = lambda
     with Session(lambda: BootedStream(port, board.uart.baud), baud=board.uart.baud) as session:
         check_board(session.facts, board)
         found = session.facts.container
+        looping = agent.control(session).st is Phase.LOOPS
     if found is None or found.hex() != container.digest:
         raise LinkError("the board does not run the container that was written")
-    return FlashedAvr(board.name, build, container.digest)
+    return FlashedAvr(board.name, build, container.digest, looping)
 
 
 def write_image(board: Board, image: str, port: str, *, timeout_s: float | None = None) -> None:

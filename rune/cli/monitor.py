@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -102,7 +101,7 @@ def listen(
     monitor = Monitor(
         place.connect,
         manifest_of=lambda digest: _manifest(place, container, digest),
-        until=None if for_s is None else time.monotonic() + for_s,
+        for_s=for_s,
         tell=console.print_warning,
     )
     with _Log(log) as also:

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "link.h"
+#include "loop.h"
 #include "runtime.h"
 
 /* The SMP header; numbers are big-endian. */
@@ -17,6 +18,7 @@
 #define HEADER_BYTES 8
 #define OPERATION_MASK 7
 #define OPERATION_ANSWER 1 /* added to that of a request, read (0) or write (2) */
+#define OPERATION_WRITE_ANSWER 3
 
 #define GROUP_OS 0
 #define OS_ECHO 0
@@ -28,6 +30,7 @@
 #define CONTAINER_FEED 3
 #define CONTAINER_TAKE 4
 #define CONTAINER_STATISTICS 5
+#define CONTAINER_OUTPUT 6
 
 #define ERROR_INVALID 3
 #define ERROR_STATE 6
@@ -46,6 +49,7 @@
 #define MAP_BEGIN 0xBF
 #define ARRAY 0x80
 #define SIMPLE 0xE0
+#define FALSE_VALUE 0xF4
 #define TRUE_VALUE 0xF5
 #define END 0xFF
 
@@ -57,7 +61,12 @@ struct request {
   uint32_t n, call, off, deadline;
   bool has_n, has_call, has_off, has_deadline;
   bool reset;
-  bool has_other; /* asks for what only boards with an agent can do */
+  bool has_other; /* asks for what only boards with an agent, or with a loop, can do */
+#if IMAGE_LOOPS
+  uint32_t notify;
+  bool has_notify;
+  uint8_t run; /* TRUE_VALUE, FALSE_VALUE, or neither */
+#endif
   const uint8_t *data; /* of `data` or `d` */
   uint8_t data_bytes;
 };
@@ -132,6 +141,19 @@ static void skip_value(struct reader *reader) {
     reader->wrong = true; /* no command has such values */
 }
 
+static void read_run(struct reader *reader, struct request *request) {
+#if IMAGE_LOOPS
+  request->run = next(reader);
+#else
+  request->has_other |= next(reader) == TRUE_VALUE;
+#endif
+}
+
+static void read_other(struct reader *reader, struct request *request) {
+  request->has_other = true;
+  skip_value(reader);
+}
+
 static void read_pair(struct reader *reader, struct request *request) {
   struct item item = read_item(reader);
   const uint8_t *key = read_contents(reader, item.value);
@@ -150,11 +172,13 @@ static void read_pair(struct reader *reader, struct request *request) {
   else if (is(key, item.value, PSTR("reset")))
     request->reset = next(reader) == TRUE_VALUE;
   else if (is(key, item.value, PSTR("run")))
-    request->has_other |= next(reader) == TRUE_VALUE;
-  else {
-    request->has_other = true;
-    skip_value(reader);
-  }
+    read_run(reader, request);
+#if IMAGE_LOOPS
+  else if (is(key, item.value, PSTR("notify")))
+    read_number(reader, &request->notify, &request->has_notify);
+#endif
+  else
+    read_other(reader, request);
 }
 
 /* Whether the packet holds one well-formed map. */
@@ -175,7 +199,7 @@ static bool overdue; /* an answer is due even while the container computes */
 
 static void put(uint8_t byte) {
   if (written < LARGEST_PACKET)
-    link_buffer[written++] = byte;
+    link_packet[written++] = byte;
 }
 
 static void put_item(uint8_t major, uint32_t value) {
@@ -218,11 +242,10 @@ static void put_fault(uint8_t cause, int32_t progress) {
   put_signed(PSTR("op"), progress);
 }
 
-static void put_exchange(void) {
+static void put_place(void) {
   put_number(PSTR("port"), inference.port);
   put_number(PSTR("len"), inference.bytes);
   put_number(PSTR("off"), inference.passed);
-  put_number(PSTR("call"), inference.call);
 }
 
 /* A state without its closing END, so that `take` can go on. */
@@ -234,7 +257,8 @@ static void put_state(void) {
   switch (state) {
   case STATE_WANTS_SAMPLE:
   case STATE_HAS_OUTPUT:
-    put_exchange();
+    put_place();
+    put_number(PSTR("call"), inference.call);
     break;
   case STATE_FINISHED:
     put_signed(PSTR("code"), inference.code);
@@ -266,6 +290,20 @@ static void parameters(void) {
 
 /* Commands that answer a state; each returns an error, or 0. */
 
+#if IMAGE_LOOPS
+static void control_loop(const struct request *request) {
+  if (request->has_notify)
+    loop_notify_for(request->notify);
+  bool run = request->run == TRUE_VALUE;
+  if (run == loops() || (!run && request->run != FALSE_VALUE))
+    return;
+  inference.state = run ? STATE_LOOPS : STATE_NONE;
+  inference.number = 0;
+  inference.wanted = inference.busy = false;
+  inference.stopped = true;
+}
+#endif
+
 static uint8_t control(const struct request *request) {
   if (request->has_other)
     return ERROR_UNSUPPORTED;
@@ -273,13 +311,18 @@ static uint8_t control(const struct request *request) {
     return ERROR_INVALID;
   if (request->has_deadline)
     deadline_cycles = request->deadline * (F_CPU / 1000);
+#if IMAGE_LOOPS
+  control_loop(request);
+#endif
   return 0;
 }
 
 static uint8_t run(const struct request *request) {
   if (!request->has_n)
     return ERROR_INVALID;
-  if (inference.state == STATE_NONE || request->n != inference.number) {
+  if (inference.state == STATE_NONE || loops() || request->n != inference.number) {
+    if (loops())
+      inference.state = STATE_COMPUTES; /* it is the host's from now on */
     inference.number = request->n;
     inference.instantiate |= request->reset;
     inference.wanted = inference.busy = true;
@@ -316,7 +359,7 @@ static uint8_t take(const struct request *request) {
   return 0;
 }
 
-static void put_value(void) {
+static uint8_t put_value(void) {
   uint8_t room = LARGEST_PACKET - written - 1 - 5 - 2; /* END, the key, the head of the bytes */
   uint32_t left = inference.bytes - inference.passed;
   uint8_t bytes = left < room ? left : room;
@@ -324,6 +367,7 @@ static void put_value(void) {
   put_item(BYTES, bytes);
   for (uint8_t i = 0; i < bytes; i++)
     put(container_byte(inference.address + inference.passed + i));
+  return bytes;
 }
 
 /* The answer to a command of a state.  While the container computes there is none yet: the request is looked at again
@@ -407,12 +451,16 @@ static bool is_request(uint8_t length) {
   return length >= HEADER_BYTES && body + HEADER_BYTES == (uint16_t)length && (operation == 0 || operation == 2);
 }
 
-static void send_answer(const uint8_t *tail, uint16_t tail_bytes) {
+static void send(const uint8_t *tail, uint16_t tail_bytes) {
   uint16_t body = written - HEADER_BYTES + tail_bytes;
-  link_buffer[OPERATION] += OPERATION_ANSWER;
-  link_buffer[LENGTH] = body >> 8;
-  link_buffer[LENGTH + 1] = body;
+  link_packet[LENGTH] = body >> 8;
+  link_packet[LENGTH + 1] = body;
   link_send(written, tail, tail_bytes);
+}
+
+static void send_answer(const uint8_t *tail, uint16_t tail_bytes) {
+  link_buffer[OPERATION] += OPERATION_ANSWER;
+  send(tail, tail_bytes);
 }
 
 /* Whether the request was dealt with. */
@@ -437,3 +485,39 @@ void commands_serve(bool is_overdue) {
     link_release();
   runtime_served();
 }
+
+#if IMAGE_LOOPS
+/* Notifications: written beside the buffer, into which a request may come meanwhile. */
+
+static void begin_notification(void) {
+  static uint8_t notification[LARGEST_PACKET] = {
+      [OPERATION] = OPERATION_WRITE_ANSWER, [GROUP + 1] = GROUP_CONTAINER, [COMMAND] = CONTAINER_OUTPUT};
+  link_packet = notification;
+  written = HEADER_BYTES;
+  put(MAP_BEGIN);
+  put_number(PSTR("seq"), inference.number);
+}
+
+static void end_notification(void) {
+  put(END);
+  send(NULL, 0);
+  link_packet = link_buffer;
+}
+
+void commands_notify_output(void) {
+  while (inference.passed < inference.bytes) {
+    begin_notification();
+    put_place();
+    inference.passed += put_value();
+    end_notification();
+  }
+}
+
+void commands_notify_fault(void) {
+  if (!loop_is_heard())
+    return;
+  begin_notification();
+  put_fault(inference.cause, inference.progress);
+  end_notification();
+}
+#endif

@@ -16,6 +16,9 @@
 #define LONGEST_RUN 254 /* of bytes that are not zero, in COBS */
 
 uint8_t link_buffer[LINK_BYTES];
+#if IMAGE_LOOPS
+uint8_t *link_packet = link_buffer;
+#endif
 
 static volatile bool ready;  /* a frame is in the buffer */
 static uint8_t length;       /* bytes decoded so far */
@@ -108,7 +111,7 @@ struct packet {
 
 static uint8_t packet_byte(const struct packet *packet, uint16_t i) {
   if (i < packet->head)
-    return link_buffer[i];
+    return link_packet[i];
   if (i < packet->bytes)
     return pgm_read_byte(packet->tail + (i - packet->head));
   return i == packet->bytes ? packet->crc >> 8 : (uint8_t)packet->crc;

@@ -12,11 +12,17 @@
 
 extern uint8_t link_buffer[LINK_BYTES];
 
+#if IMAGE_LOOPS
+extern uint8_t *link_packet; /* what is written and sent: the answer in the buffer, or a notification beside it */
+#else
+#define link_packet link_buffer
+#endif
+
 void link_init(void);
 bool link_pending(void);        /* whether a frame has come */
 uint8_t link_receive(void);     /* length of the packet in the buffer; 0: its CRC is wrong */
 void link_release(void);        /* the buffer may be filled anew */
-/* Sends the first `head` bytes of the buffer and then `tail_bytes` bytes of program memory, as one packet. */
+/* Sends the first `head` bytes of `link_packet` and then `tail_bytes` bytes of program memory, as one packet. */
 void link_send(uint8_t head, const uint8_t *tail, uint16_t tail_bytes);
 
 #endif

@@ -6,13 +6,14 @@
 #include <setjmp.h>
 
 #include "link.h"
+#include "loop.h"
 
 #define DEFAULT_DEADLINE_MS 10000UL
 #define RESTARTED 255 /* beside the causes in container_abi.h: the host wants another inference */
 #define PAINT 0xA5
 #define ANSWER_OVERFLOWS 40 /* of the timer, 164 ms at 16 MHz: then the host hears that it computes */
 
-struct inference inference = {.instantiate = true};
+struct inference inference = {.instantiate = true, .state = IMAGE_LOOPS ? STATE_LOOPS : STATE_NONE};
 struct statistics statistics;
 uint32_t deadline_cycles = DEFAULT_DEADLINE_MS * (F_CPU / 1000);
 
@@ -63,6 +64,8 @@ static void leave_container(void) {
  * anew after a fault, so that it may be left for good: longjmp sets the stack and the interrupt flag. */
 ISR(TIMER1_OVF_vect) {
   overflows++;
+  if (IMAGE_LOOPS)
+    loop_tick();
   if (!computing)
     return;
   leave_container();
@@ -93,14 +96,24 @@ static void rest(void) {
   sei();
 }
 
+/* A call in the board's own loop, which waits for nobody. */
+static uint32_t serve_loop(uint8_t state) {
+  uint32_t bytes = state == STATE_WANTS_SAMPLE ? loop_read() : loop_write();
+  commands_serve(false);
+  enter_container();
+  return bytes;
+}
+
 /* Answers the host until all bytes have passed, and so the container is busy again. */
 static uint32_t exchange(uint8_t state, uint32_t port, uint32_t address, uint32_t bytes) {
   leave_container();
-  inference.state = state;
   inference.port = port;
   inference.address = address;
   inference.bytes = bytes;
   inference.passed = 0;
+  if (loops())
+    return serve_loop(state);
+  inference.state = state;
   inference.call++;
   inference.busy = bytes == 0;
   while (!inference.busy) {
@@ -129,6 +142,9 @@ static uint32_t progress(void) {
 /* One inference, to its end or as far as it comes. */
 static void infer(void) {
   inference.wanted = false;
+#if IMAGE_LOOPS
+  inference.stopped = false;
+#endif
   inference.cycles = inference.call = 0;
   uint8_t cause = setjmp(escape);
   if (cause == 0) {
@@ -143,13 +159,19 @@ static void infer(void) {
   if (computing)
     leave_container();
   if (cause == 0) {
-    inference.state = STATE_FINISHED;
+    if (loops())
+      loop_went_round();
+    else
+      inference.state = STATE_FINISHED;
     statistics.runs++;
   } else if (cause != RESTARTED) {
+    bool looped = loops();
     inference.state = STATE_FAILED;
     inference.cause = statistics.fault_cause = cause;
     inference.progress = statistics.fault_progress = progress();
     statistics.faults++;
+    if (looped)
+      commands_notify_fault();
   }
   if (cause != 0)
     inference.instantiate = true;
@@ -159,7 +181,11 @@ static void infer(void) {
 }
 
 void runtime_served(void) {
-  if (inference.wanted && begun)
+  bool unwanted = inference.wanted;
+#if IMAGE_LOOPS
+  unwanted |= inference.stopped;
+#endif
+  if (unwanted && begun)
     longjmp(escape, RESTARTED);
 }
 
@@ -169,11 +195,10 @@ int main(void) {
   TIMSK1 = _BV(TOIE1);
   sei();
   for (;;) {
-    if (inference.wanted) {
+    if (inference.wanted || (loops() && loop_is_due()))
       infer();
-    } else {
+    else
       rest();
-      commands_serve(false);
-    }
+    commands_serve(false);
   }
 }

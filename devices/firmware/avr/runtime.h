@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "../core/container_abi.h"
-#include "image.h"
+#include "image.h" /* IMAGE_LOOPS: whether all sensors of the container are the chip's own */
 
 /* States, as docs/device-protocol.md numbers them. */
 #define STATE_NONE 0
@@ -17,6 +17,7 @@
 #define STATE_HAS_OUTPUT 2
 #define STATE_FINISHED 3
 #define STATE_FAILED 4
+#define STATE_LOOPS 5
 #define STATE_COMPUTES 7
 
 struct inference {
@@ -25,6 +26,9 @@ struct inference {
   bool wanted;      /* the host has asked for it, and it was not begun */
   bool busy;        /* it computes; the state is that of before */
   bool instantiate; /* before it begins */
+#if IMAGE_LOOPS
+  bool stopped;     /* the one at work is not wanted any more */
+#endif
   uint32_t number;
   uint32_t port;    /* with STATE_WANTS_SAMPLE and STATE_HAS_OUTPUT, as the next four */
   uint32_t address; /* in linear memory */
@@ -44,6 +48,10 @@ struct statistics {
 };
 
 extern struct inference inference;
+
+/* Whether inferences are the board's own.  Where they never are, the compiler leaves away what asks. */
+static inline bool loops(void) { return IMAGE_LOOPS && inference.state == STATE_LOOPS; }
+
 extern struct statistics statistics;
 extern uint32_t deadline_cycles;
 
@@ -66,5 +74,9 @@ void runtime_served(void);
 /* commands.c: answers the request that has come, if one has.  A request whose answer depends on what the container
  * does next stays where it is while that computes, unless it is overdue. */
 void commands_serve(bool is_overdue);
+
+/* To a host that has asked for it: the value that the loop has written, and how the loop has ended. */
+void commands_notify_output(void);
+void commands_notify_fault(void);
 
 #endif

@@ -35,6 +35,14 @@ def example(path: str) -> Container:
     return _built(EXAMPLES / path)
 
 
+@cache
+def of_runefile(text: str) -> Container:
+    """The container of a Runefile that needs no other file."""
+    with TemporaryDirectory() as folder:
+        (Path(folder) / "Runefile").write_text(text)
+        return _built(Path(folder))
+
+
 def model(name: str) -> Container:
     """The container of a single model of MODELS."""
     file, given, taken = MODELS[name]

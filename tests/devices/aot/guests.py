@@ -26,6 +26,7 @@ def of_text(
     progress: int | None = None,
     given: int = 4,
     taken: int = 4,
+    sensor: str = "RAW",
 ) -> Container:
     """A container of WebAssembly text; `given` and `taken` are the bytes of its only input and output.
 
@@ -33,7 +34,7 @@ def of_text(
     """
     place = memory - 4 if progress is None else progress
     plan = MemoryPlan(memory, read_only, 0, 0, place, (OperatorRecord("work", "given", 0, 0),))
-    return _sealed(bytes(wasmtime.wat2wasm(text)), plan, given, taken)
+    return _sealed(bytes(wasmtime.wat2wasm(text)), plan, given, taken, sensor)
 
 
 def of_c(source: str, *, given: int, taken: int) -> Container:
@@ -47,10 +48,10 @@ def _plan(module: Module) -> MemoryPlan:
     return MemoryPlan(module.linear_memory, module.read_only, 0, module.stack, module.progress, operators)
 
 
-def _sealed(wasm: bytes, plan: MemoryPlan, given: int, taken: int) -> Container:
+def _sealed(wasm: bytes, plan: MemoryPlan, given: int, taken: int, sensor: str = "RAW") -> Container:
     inward, outward = TensorType(ElementType.U8, (given,)), TensorType(ElementType.U8, (taken,))
     stages = (
-        StageRecord("given", StageKind.CAPABILITY, "RAW", outputs=(inward,), port=0),
+        StageRecord("given", StageKind.CAPABILITY, sensor, outputs=(inward,), port=0),
         StageRecord("taken", StageKind.OUT, "SERIAL", (OutputReference("given", 0),), (outward,), port=0),
     )
     manifest = Manifest(ABI_VERSION, "guest", stages, (), {Profile.MCU: plan}, {})

@@ -42,7 +42,7 @@ def listening(
     def connect() -> Session:
         return Session(plug, clock=time.clock)
 
-    return Monitor(connect, manifest_of=lambda digest: manifest, until=for_s, clock=time.clock), plug
+    return Monitor(connect, manifest_of=lambda digest: manifest, for_s=for_s, clock=time.clock), plug
 
 
 def say(plug: Plug, messages: Sequence[bytes]) -> None:
@@ -74,6 +74,19 @@ def test_parts_become_inferences() -> None:
     assert found == [Inference(4, VALUES), Inference(5, VALUES)]
     assert (monitor.losses.inferences, board.resets) == (0, 0)
     assert plug.time.now_s == pytest.approx(20.0, abs=0.1)
+
+
+def test_the_time_begins_when_the_board_has_answered() -> None:
+    time = Time()
+    plug = Plug(Wire(looping()), time)
+
+    def connect() -> Session:
+        time.clock.sleep(7.0)  # As a bootloader takes it.
+        return Session(plug, clock=time.clock)
+
+    monitor = Monitor(connect, for_s=5.0, clock=time.clock)
+    assert list(monitor.inferences()) == []
+    assert plug.time.now_s == pytest.approx(12.0, abs=0.1)
 
 
 def test_parts_that_come_twice_count_once() -> None:
