@@ -167,9 +167,11 @@ def test(arguments: Sequence[str]) -> int:
 
 
 def bench(arguments: Sequence[str]) -> int:
-    """Measure the examples on this machine; further arguments go to the benchmark."""
+    """Measure on this machine, or what is named: host, instructions, boards or metering."""
     prepare("golden")
-    return run(PYTHON, "-m", "benchmarks.host", *arguments, check=False)
+    known = {path.stem for path in (ROOT / "benchmarks").glob("*.py")}
+    name, *rest = arguments if arguments and arguments[0] in known else ("host", *arguments)
+    return run(PYTHON, "-m", f"benchmarks.{name}", *rest, check=False)
 
 
 def docs(_: Sequence[str]) -> int:

@@ -1,7 +1,7 @@
 """Instructions of one inference on a Cortex-M4F, counted by QEMU: what the sandbox costs, what peers need.
 
 For each model: the builder's C unit compiled for the core by the same clang, without WebAssembly and without
-a sandbox, beside the board image.  Other models can be named: `python -m benchmarks.boards MODEL.tflite`.
+a sandbox, beside the board image.  Other models can be named: `python3 tasks.py bench boards MODEL.tflite`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Instructions of an inference on each emulated board that counts them: `python -m benchmarks.instructions`.
+"""Instructions of an inference on each emulated board that counts them: `python3 tasks.py bench instructions`.
 
 The examples, and the models beside the checkout where they are (`RUNE_SHARED`); others can be named:
-`python -m benchmarks.instructions APP.rune`.  Prints the table of docs/benchmarks.md.
+`python3 tasks.py bench instructions APP.rune`.  Prints the table of docs/benchmarks.md.
 """
 
 from __future__ import annotations

@@ -114,6 +114,15 @@ def test_demo_runs_an_example_here_and_on_a_virtual_board(
     assert programs == ["rune"] * 5
 
 
+def test_bench_measures_this_machine_or_what_is_named(commands: list[tuple[str, ...]]) -> None:
+    (tasks.ROOT / "benchmarks").mkdir()
+    (tasks.ROOT / "benchmarks" / "boards.py").touch()
+    tasks.bench(["kws.rune"])
+    assert commands[-1][1:] == ("-m", "benchmarks.host", "kws.rune")
+    tasks.bench(["boards", "kws.tflite"])
+    assert commands[-1][1:] == ("-m", "benchmarks.boards", "kws.tflite")
+
+
 def test_unknown_task_is_refused_with_the_list() -> None:
     result = subprocess.run(
         [sys.executable, "tasks.py", "deploy"], cwd=ROOT, capture_output=True, text=True, check=False
