@@ -1,4 +1,4 @@
-"""Instructions of an inference on each emulated board that counts them: `python3 tasks.py bench instructions`.
+"""Instructions of an inference on emulated boards that count them: `python3 tasks.py bench instructions`.
 
 The examples, and the models beside the checkout where they are (`RUNE_SHARED`); others can be named:
 `python3 tasks.py bench instructions APP.rune`.  Prints the table of docs/benchmarks.md.
