@@ -2,16 +2,19 @@
 
 The input is first widened to int16 without its zero point, into a buffer whose border is zero.  Then two
 pixels by four channels are computed at a time along the taps of a row, from weights packed when building.
+Rows that are no whole vectors are first put side by side, window by window.
 Every bit is that of the scalar kernels; what cannot be proved to fit is left to them (`fits`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from builder import tir
+from builder.families.vector_scaling import LARGEST_SHIFT, Scaling, scaling_of
 from builder.families.window import Window
 from builder.operators.base import Kernel, constant, constant_value, dtype_of, shape_of
 
@@ -21,7 +24,6 @@ BLOCK = 4
 """Output channels of a micro-kernel."""
 LARGEST_SUM = 1 << 30
 """Sums below it can be scaled in 32 bits."""
-LARGEST_SHIFT = 30
 
 Array = np.ndarray[Any, Any]
 
@@ -35,16 +37,26 @@ def fits(call: Any, channel_axis: int) -> bool:
         return False
     if call.attrs.get("rounding", "twice") != "twice" or int(call.attrs.get("weight_zero", 0)) != 0:
         return False
-    weights, bias, _, shifts = (constant_value(argument) for argument in call.args[1:])
-    by_channel = np.moveaxis(weights, channel_axis, 0).astype(np.int64).reshape(len(bias), -1)
-    sums = np.abs(by_channel).sum(axis=1)
-    largest = int((255 * sums + np.abs(bias.astype(np.int64))).max())
+    shifts = constant_value(call.args[4])
+    largest = int(_largest_sums(call, channel_axis).max())
     return largest < LARGEST_SUM and int(shifts.max()) <= 0 and int(shifts.min()) >= -LARGEST_SHIFT
+
+
+def _largest_sums(call: Any, channel_axis: int) -> Array:
+    """How far from zero the sums of each channel can be, the bias included."""
+    weights, bias = (constant_value(argument).astype(np.int64) for argument in call.args[1:3])
+    by_channel = np.moveaxis(weights, channel_axis, 0).reshape(len(bias), -1)
+    largest: Array = 255 * np.abs(by_channel).sum(axis=1) + np.abs(bias)
+    return largest
 
 
 def convolution(call: Any, window: Window) -> Kernel:
     """A convolution without groups, not dilated along rows.  The call satisfies `fits`."""
     batches, height, width, depth = shape_of(call.args[0])
+    if window == Window(1, 1, 1, 1, window.dilation_height, window.dilation_width, 0, 0):
+        # Its pixels lie side by side.
+        pixels = batches * height * width
+        return _rows_by_channels(call, window, (1, 1, pixels, depth), (1, 1, pixels, shape_of(call)[3]))
     return _rows_by_channels(call, window, (batches, height, width, depth), shape_of(call))
 
 
@@ -59,27 +71,29 @@ def depthwise(call: Any, window: Window) -> Kernel:
     """A depthwise convolution of at least eight channels, one filter each.  The call satisfies `fits`."""
     batches, height, width, channels = shape_of(call.args[0])
     image = _PaddedImage(window, (height, width, channels), shape_of(call))
-    scaling = (channels, *_bounds(call))
+    starts = block_starts(channels, LANES)
+    scaling = _scaling(call, 3)
+    weights, scales = pack_taps(constant_value(call.args[1]), starts), scaling.packed(starts, LANES)
     taps = (window.kernel_height, window.kernel_width)
     steps = (window.dilation_height * image.pitch, window.dilation_width * channels)
 
-    def body(x: Any, w: Any, scales: Any, y: Any) -> None:
+    def body(x: Any, w: Any, s: Any, y: Any) -> None:
         padded = tir.workspace("int16", image.count)
         with tir.loop(batches) as n:
             image.fill(tir.address(x, n, 0, 0, 0), padded, call)
-            with tir.loops(*shape_of(call)[1:3], -(-channels // LANES)) as (oy, ox, block):
+            with tir.loops(len(starts), *shape_of(call)[1:3]) as (block, oy, ox):
                 # The last block overlaps the one before it where the channels are no multiple of eight.
-                c = tir.minimum(block * LANES, channels - LANES)
+                channel = tir.minimum(block * LANES, channels - LANES)
                 pointers = (
-                    tir.address(padded, image.offset(oy, ox) + c),
-                    tir.address(w, c),
-                    tir.address(scales, c),
-                    tir.address(y, n, oy, ox, c),
+                    tir.address(padded, image.offset(oy, ox) + channel),
+                    tir.address(w, block * (len(weights) // len(starts))),
+                    tir.address(s, block * (len(scales) // len(starts))),
+                    tir.address(y, n, oy, ox, channel),
                 )
-                tir.evaluate(tir.call("int32", "rune_depthwise_block", *pointers, *taps, *steps, *scaling))
+                arguments = (*pointers, *taps, *steps, *_output(call, scaling))
+                tir.evaluate(tir.call("int32", "rune_depthwise_block", *arguments))
 
-    weights = constant_value(call.args[1]).astype("int16").reshape(-1)
-    return _kernel(call, weights, _scales(call, channels), shape_of(call.args[0]), shape_of(call), body)
+    return _kernel(call, weights, scales, shape_of(call.args[0]), shape_of(call), body)
 
 
 def _rows_by_channels(
@@ -88,31 +102,66 @@ def _rows_by_channels(
     batches, height, width, depth = x_shape
     _, y_height, y_width, channels = y_shape
     image = _PaddedImage(window, (height, width, depth), y_shape)
-    row = _round_up(window.kernel_width * depth, LANES)
-    padded_channels = _round_up(channels, BLOCK)
-    pixels = min(y_width, 2)
-    geometry = (window.kernel_height, window.dilation_height * image.pitch, row, pixels)
-    steps = (window.stride_width * depth, channels, padded_channels)
+    patches = _Patches(window, image, depth, y_width)
+    starts = block_starts(channels, BLOCK)
+    scaling = _scaling(call, 0)
+    filters = constant_value(call.args[1]).reshape(channels, patches.rows, -1)
+    weights, scales = pack_rows(filters, starts), scaling.packed(starts, BLOCK)
+    pixels, count = min(y_width, 2), min(channels, BLOCK)
 
-    def body(x: Any, w: Any, scales: Any, y: Any) -> None:
+    def body(x: Any, w: Any, s: Any, y: Any) -> None:
         padded = tir.workspace("int16", image.count)
+        gathered = tir.workspace("int16", patches.count) if patches.are_gathered else None
         with tir.loop(batches) as n:
             image.fill(tir.address(x, n, 0, 0, 0), padded, call)
-            with tir.loops(y_height, -(-y_width // 2), padded_channels // BLOCK) as (oy, pair, block):
-                # The last pair overlaps the one before it where the pixels are odd.
-                ox = tir.minimum(pair * 2, y_width - pixels)
-                pointers = (
-                    tir.address(padded, image.offset(oy, ox)),
-                    tir.address(w, block * (window.kernel_height * row * BLOCK)),
-                    tir.address(scales, block * BLOCK),
-                    tir.address(y, n, oy, ox, block * BLOCK),
-                )
-                count = tir.minimum(BLOCK, channels - block * BLOCK)
-                arguments = (*pointers, *geometry, *steps, count, *_bounds(call))
-                tir.evaluate(tir.call("int32", "rune_conv_block", *arguments))
+            with tir.loop(y_height) as oy:
+                windows = patches.fill(padded, gathered, oy)
+                with tir.loops(len(starts), -(-y_width // 2)) as (block, pair):
+                    # The last pair and block overlap the ones before them where pixels or channels are odd.
+                    ox = tir.minimum(pair * 2, y_width - pixels)
+                    pointers = (
+                        windows(ox),
+                        tir.address(w, block * (len(weights) // len(starts))),
+                        tir.address(s, block * (len(scales) // len(starts))),
+                        tir.address(y, n, oy, ox, tir.minimum(block * BLOCK, channels - count)),
+                    )
+                    arguments = (*pointers, *patches.geometry, pixels, patches.step, channels, count)
+                    arguments = (*arguments, *_output(call, scaling))
+                    tir.evaluate(tir.call("int32", "rune_conv_block", *arguments))
 
-    weights = pack_rows(constant_value(call.args[1]), window)
-    return _kernel(call, weights, _scales(call, padded_channels), x_shape, y_shape, body)
+    return _kernel(call, weights, scales, x_shape, y_shape, body)
+
+
+class _Patches:
+    """What the windows of a row of output pixels see: rows of the image itself, where they are whole vectors;
+    else copies that are, each window's rows side by side."""
+
+    def __init__(self, window: Window, image: _PaddedImage, depth: int, pixels: int) -> None:
+        row = window.kernel_width * depth
+        self._image, self._row, self._window, self._pixels = image, row, window, pixels
+        self._x_step = window.stride_width * depth
+        self._pitch = window.dilation_height * image.pitch
+        self.are_gathered = window.kernel_height > 1 and row % LANES != 0
+        self.rows = 1 if self.are_gathered else window.kernel_height
+        size = _round_up(row * window.kernel_height // self.rows, LANES)
+        self.geometry = (self.rows, self._pitch, size)
+        self.step = size if self.are_gathered else self._x_step
+        self.count = pixels * size + LANES
+
+    def fill(self, padded: Any, gathered: Any, oy: Any) -> Callable[[Any], Any]:
+        """Makes the windows of an output row; gives what tells the address of a pixel's."""
+        if not self.are_gathered:
+            return lambda ox: tir.address(padded, self._image.offset(oy, ox))
+        places = (tir.address(padded, self._image.offset(oy, 0)), tir.address(gathered, 0))
+        rows = (self._window.kernel_height, self._pitch, self._row)
+        arguments = (*places, self._pixels, self._x_step, *rows, self.step)
+        tir.evaluate(tir.call("int32", "rune_gather_windows", *arguments))
+        return lambda ox: tir.address(gathered, ox * self.step)
+
+
+def block_starts(channels: int, block: int) -> list[int]:
+    """The first channel of each block."""
+    return [min(start, max(channels - block, 0)) for start in range(0, channels, block)]
 
 
 def _kernel(
@@ -143,7 +192,8 @@ class _PaddedImage:
         self.pitch = max(reach_width + 1, window.pad_left + width) * self._depth
         rows = max(reach_height + 1, window.pad_top + height)
         # A row of taps is rounded up to whole vectors, so the last one is read past its end.
-        self.count = rows * self.pitch + LANES
+        self._extent = rows * self.pitch + LANES
+        self.count = self._extent + LANES
 
     def offset(self, oy: Any, ox: Any) -> Any:
         """Where the window of an output pixel begins."""
@@ -152,38 +202,37 @@ class _PaddedImage:
     def fill(self, x: Any, padded: Any, call: Any) -> None:
         border = (self._window.pad_top, self._window.pad_left * self._depth)
         offset = -int(call.attrs["input_zero"])
-        arguments = (x, tir.address(padded, 0), *self._rows, *border, self.pitch, self.count, offset)
+        arguments = (x, tir.address(padded, 0), *self._rows, *border, self.pitch, self._extent, offset)
         tir.evaluate(tir.call("int32", "rune_widen", *arguments))
 
 
-def pack_rows(weights: Array, window: Window) -> Array:
-    """int8 [channels, height, width, depth] as int16 [block, row, vector, channel of the block, lane]."""
-    channels, row = (
-        len(weights),
-        window.kernel_width * (weights.size // len(weights)) // (window.kernel_height * window.kernel_width),
-    )
-    padded = np.zeros(
-        (_round_up(channels, BLOCK), window.kernel_height, _round_up(row, LANES)), dtype="int16"
-    )
-    padded[:channels, :, :row] = weights.reshape(channels, window.kernel_height, row)
-    blocks = padded.reshape(-1, BLOCK, window.kernel_height, padded.shape[2] // LANES, LANES)
-    return np.ascontiguousarray(blocks.transpose(0, 2, 3, 1, 4)).reshape(-1)
+def pack_rows(filters: Array, starts: Sequence[int]) -> Array:
+    """int8 [channels, rows, n] as int16 [block, row, vector, channel of the block, lane]."""
+    channels, rows, size = filters.shape
+    padded = np.zeros((_round_up(channels, BLOCK), rows, _round_up(size, LANES)), "int16")
+    padded[:channels, :, :size] = filters
+    blocks = np.stack([padded[start : start + BLOCK] for start in starts])
+    vectors = blocks.reshape(*blocks.shape[:3], -1, LANES)
+    return np.ascontiguousarray(vectors.transpose(0, 2, 3, 1, 4)).reshape(-1)
 
 
-def _scales(call: Any, channels: int) -> Array:
-    """int32 [5 * channels]: the bias, the multiplier, and the shift as `rune_requantize_x4` wants it."""
-    bias, multipliers, shifts = (constant_value(argument).astype(np.int64) for argument in call.args[2:])
-    right = -shifts
-    table = np.zeros((5, channels), "int64")
-    table[4] = 1 << LARGEST_SHIFT
-    table[:, : len(bias)] = (
-        bias,
-        multipliers,
-        np.where(right > 0, 1 << np.maximum(right - 1, 0), 0),
-        np.where(right > 0, -1, 0),
-        1 << (LARGEST_SHIFT - right),
-    )
-    return table.astype("int32").reshape(-1)
+def pack_taps(weights: Array, starts: Sequence[int]) -> Array:
+    """int8 [1, height, width, channels] as int16 [block, pair of taps, channel of the block, 2]."""
+    taps = weights.reshape(-1, weights.shape[3])
+    padded = np.zeros((_round_up(len(taps), 2), taps.shape[1]), "int16")
+    padded[: len(taps)] = taps
+    blocks = np.stack([padded[:, start : start + LANES] for start in starts])
+    return np.ascontiguousarray(blocks.reshape(len(starts), -1, 2, LANES).swapaxes(2, 3)).reshape(-1)
+
+
+def _scaling(call: Any, channel_axis: int) -> Scaling:
+    bias, multipliers, shifts = (constant_value(argument) for argument in call.args[2:])
+    return scaling_of(bias, multipliers, shifts, _largest_sums(call, channel_axis), _bounds(call))
+
+
+def _output(call: Any, scaling: Scaling) -> tuple[int, ...]:
+    """What the micro-kernels ask for about the output."""
+    return (int(scaling.arithmetic), int(scaling.is_signed), *_bounds(call))
 
 
 def _bounds(call: Any) -> tuple[int, int, int]:

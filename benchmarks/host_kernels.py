@@ -1,0 +1,185 @@
+"""Microseconds of one inference here, beside native LiteRT: `python -m benchmarks.host_kernels`.
+
+The `simd` module runs in a loop that is WebAssembly, too, so that neither Python nor the calls of `read` and
+`write` are measured, on one thread.  LiteRT (XNNPACK, one thread, package `ai-edge-litert`) runs in turn with
+it, in many short rounds; the ratio is the median of the rounds', since a round's two halves share what else
+the machine does.  Other models can be named: `python -m benchmarks.host_kernels MODEL.tflite`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import importlib.util
+import statistics
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import wasmtime
+
+from benchmarks.boards import SHARED
+from builder.build import build_container
+from builder.golden import GoldenOptions
+from builder.importers import detect_format
+from builder.layers import pipeline_of_model
+from container.abi import Profile
+from container.sections import Container
+from rune.text import table
+from runefile.pipeline import ModelFile
+
+MODELS = (
+    "mlperf_tiny/kws_ref_model.tflite",
+    "mlperf_tiny/pretrainedResnet_quant.tflite",
+    "mlperf_tiny/ad01_int8.tflite",
+)
+ROUND_S = 0.01
+"""Of one engine's half of a round."""
+SAMPLING_S = 0.5
+_HOST = """(module
+  (table (export "host") 2 funcref)
+  (type $call (func (param i32 i32 i32) (result i32)))
+  (func (export "read") (type $call)
+    (call_indirect (type $call) (local.get 0) (local.get 1) (local.get 2) (i32.const 0)))
+  (func (export "write") (type $call)
+    (call_indirect (type $call) (local.get 0) (local.get 1) (local.get 2) (i32.const 1))))"""
+"""What the container imports.  It exists before the memory that it reads and writes, hence the table."""
+_DRIVER = """(module
+  (type $call (func (param i32 i32 i32) (result i32)))
+  (import "container" "memory" (memory $guest 1))
+  (import "container" "run" (func $run (result i32)))
+  (import "host" "host" (table $host 2 funcref))
+  (memory $sample (export "sample") 64)
+  (func $read (type $call)
+    (memory.copy $guest $sample (local.get 1) (i32.const 0) (local.get 2)) (local.get 2))
+  (func $write (type $call) (local.get 2))
+  (elem (table $host) (i32.const 0) func $read $write)
+  (func (export "loop") (param $count i32)
+    (loop $again
+      (if (call $run) (then unreachable))
+      (br_if $again (local.tee $count (i32.sub (local.get $count) (i32.const 1)))))))"""
+
+
+class LoopedContainer:
+    """The `simd` module of a container, that runs on one sample again and again."""
+
+    def __init__(self, container: Container) -> None:
+        engine = wasmtime.Engine()
+        store, linker = wasmtime.Store(engine), wasmtime.Linker(engine)
+        host = linker.instantiate(store, wasmtime.Module(engine, _HOST))
+        linker.define_instance(store, "rune", host)
+        linker.define_instance(store, "host", host)
+        module = wasmtime.Module(engine, container.modules[Profile.SIMD])
+        instance = linker.instantiate(store, module)
+        linker.define_instance(store, "container", instance)
+        driver = linker.instantiate(store, wasmtime.Module(engine, _DRIVER)).exports(store)
+        self._plan = container.manifest.plans[Profile.SIMD]
+        self._base = _address(instance.exports(store)["memory"], store)
+        self._store, self._loop = store, driver["loop"]
+        values = np.random.default_rng(0).integers(0, 256, 1 << 20, "uint8").tobytes()
+        ctypes.memmove(_address(driver["sample"], store), values, len(values))
+
+    def run(self, count: int) -> None:
+        self._loop(self._store, count)  # type: ignore[operator]
+
+    def shares(self) -> list[tuple[str, int, float]]:
+        """Name, MACs and part of the time of each operator, by looking at the progress cell meanwhile."""
+        cell = ctypes.c_uint32.from_address(self._base + self._plan.progress)
+        thread = threading.Thread(target=_for_about, args=(self.run, SAMPLING_S))
+        seen: Counter[int] = Counter()
+        thread.start()
+        while thread.is_alive():
+            seen[cell.value] += 1
+            time.sleep(0.000_05)
+        total = seen.total()
+        return [
+            (operator.name, operator.macs, seen[number] / total)
+            for number, operator in enumerate(self._plan.operators)
+        ]
+
+
+def _address(memory: Any, store: wasmtime.Store) -> int:
+    return ctypes.addressof(memory.data_ptr(store).contents)
+
+
+def _for_about(run: Callable[[int], None], duration_s: float) -> None:
+    run(max(1, round(duration_s / _seconds(run, 10))))
+
+
+def _seconds(run: Callable[[int], None], count: int) -> float:
+    """Of one inference, the mean of `count`."""
+    begin = time.perf_counter()
+    run(count)
+    return (time.perf_counter() - begin) / count
+
+
+def litert(model: bytes) -> Callable[[int], None] | None:
+    """Runs a model so many times in LiteRT; None where it is not installed."""
+    if importlib.util.find_spec("ai_edge_litert") is None:
+        return None
+    from ai_edge_litert.interpreter import Interpreter  # type: ignore[import-untyped]
+
+    interpreter = Interpreter(model_content=model, num_threads=1)
+    interpreter.allocate_tensors()
+    generator = np.random.default_rng(0)
+    for detail in interpreter.get_input_details():
+        values = generator.integers(-128, 128, detail["shape"]).astype(detail["dtype"])
+        interpreter.set_tensor(detail["index"], values)
+
+    def run(count: int) -> None:
+        for _ in range(count):
+            interpreter.invoke()
+
+    return run
+
+
+def in_turn(engines: Sequence[Callable[[int], None]], rounds: int) -> list[list[float]]:
+    """Microseconds of one inference in each engine, round by round."""
+    counts = [max(1, round(ROUND_S / _seconds(engine, 20))) for engine in engines]
+    return [
+        [_seconds(engine, count) * 1e6 for engine, count in zip(engines, counts, strict=True)]
+        for _ in range(rounds)
+    ]
+
+
+def measure(file: Path, rounds: int, shares: bool) -> list[str]:
+    """The row of one model; its operators are printed first where asked for."""
+    model = file.read_bytes()
+    pipeline = pipeline_of_model(ModelFile(file.name, model, detect_format(model, file.name)))
+    built = build_container(pipeline, profiles=[Profile.SIMD], golden=GoldenOptions(samples=0))
+    container = LoopedContainer(Container.parse(built))
+    native = litert(model)
+    times = in_turn([container.run, *([native] if native else [])], rounds)
+    fastest = [min(column) for column in zip(*times, strict=True)]
+    if shares:
+        rows = [["operator", "us", "MACs/ns"]]
+        for name, macs, share in container.shares():
+            time_us = share * fastest[0]
+            rate = f"{macs / time_us / 1000:.1f}" if macs and time_us else ""
+            rows.append([name, f"{time_us:.2f}", rate])
+        print(table(rows, right=(1, 2)), end="\n\n")
+    medians = [statistics.median(column) for column in zip(*times, strict=True)]
+    row = [file.stem, f"{fastest[0]:.1f}", f"{medians[0]:.1f}"]
+    if native is None:
+        return [*row, "", ""]
+    ratio = statistics.median(ours / theirs for ours, theirs in times)
+    return [*row, f"{fastest[1]:.1f}", f"{ratio:.1f}"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("models", nargs="*", type=Path)
+    parser.add_argument("--rounds", type=int, default=100, help="of 10 ms for each engine")
+    parser.add_argument("--ops", action="store_true", help="also what each operator takes, an estimate")
+    options = parser.parse_args()
+    models = options.models or [SHARED / "models" / name for name in MODELS]
+    rows = [measure(model, options.rounds, options.ops) for model in models]
+    print(table([["model", "fastest us", "median us", "LiteRT us", "ratio"], *rows], right=(1, 2, 3, 4)))
+
+
+if __name__ == "__main__":
+    main()

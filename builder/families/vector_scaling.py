@@ -1,0 +1,181 @@
+"""How vector kernels bring sums to the output's scale: in floating point where that is proved to be exact.
+
+The reference scales a sum with two roundings of 64-bit products (`rune_multiply`), which vectors are slow at.
+Since the result never falls while the sum grows, it is known by its steps: for each output level the
+smallest sum that reaches it.  So is `sum * scale + nudge`, rounded to the nearest integer, in floating point.
+For each channel a scale and a nudge are searched here whose steps are the reference's; two functions that do
+not fall, and agree on both sides of each step, agree everywhere.  Where float32 is too coarse for a layer,
+float64 is tried; if that fails, too, the layer is scaled as the reference does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+LARGEST_SHIFT = 30
+_LARGEST_PRODUCT = 1 << 21
+"""No product may be larger, so that adding the magic number rounds it to an integer in the low bits."""
+_CANDIDATES = sorted(range(-6, 7), key=abs)
+"""Scales that are tried: so many units in the last place away from the real one."""
+_BEYOND = 1 << 40
+"""Further than any sum."""
+_WIDEST_NUDGE = 0.49
+
+
+class Arithmetic(IntEnum):
+    """As in `kernels/simd.h`."""
+
+    FLOAT32 = 0
+    FLOAT64 = 1
+    INTEGER = 2
+
+
+@dataclass(frozen=True)
+class Format:
+    """A floating-point format, and the integer dtype of its bits."""
+
+    name: str
+    bits: str
+    magic: float
+    """1.5 times the number from which on its last place counts units."""
+
+
+FORMATS = {
+    Arithmetic.FLOAT32: Format("float32", "int32", 1.5 * (1 << 23)),
+    Arithmetic.FLOAT64: Format("float64", "int64", 1.5 * (1 << 52)),
+}
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """The constants of one layer."""
+
+    arithmetic: Arithmetic
+    is_signed: bool
+    """Whether the nudge takes the product's sign, since ties of negative values are rounded down."""
+    parameters: tuple[Array, ...]
+    """By channel; the first is the bias."""
+
+    def packed(self, starts: Sequence[int], block: int) -> Array:
+        """int32, for blocks of `block` channels that start at these, parameter by parameter; zeros beyond."""
+        rows = []
+        for start in starts:
+            for values in self.parameters:
+                found = values[start : start + block]
+                rows.append(np.pad(found, (0, block - len(found))).view("int32"))
+        return np.concatenate(rows)
+
+
+def scaling_of(
+    bias: Array, multipliers: Array, shifts: Array, largest: Array, bounds: tuple[int, int, int]
+) -> Scaling:
+    """The cheapest constants for a layer whose sums, bias included, are at most `largest` in size.
+
+    Shifts are to the right; bounds are the output's zero point, and its lowest and highest value.
+    """
+    zero, low, high = bounds
+    levels = np.arange(low + 1, high + 1, dtype=np.int64) - zero
+    is_signed = low < zero
+    steps = smallest_sums(multipliers, shifts, levels)
+    real = np.ldexp(multipliers.astype("float64"), shifts.astype("int64") - 31)
+    if float((real * largest).max()) < _LARGEST_PRODUCT:
+        points = _Points.around(steps, levels, largest)
+        for arithmetic, kind in FORMATS.items():
+            found = _fitted(points, real.astype(kind.name), kind, is_signed)
+            if found is not None:
+                return Scaling(arithmetic, is_signed, (bias.astype("int32"), *found))
+    return Scaling(Arithmetic.INTEGER, is_signed, _integer_parameters(bias, multipliers, shifts))
+
+
+@dataclass(frozen=True)
+class _Points:
+    """Sums on both sides of each step, by channel, and whether they reach its level."""
+
+    sums: Array
+    levels: Array
+    reached: Array
+
+    @classmethod
+    def around(cls, steps: Array, levels: Array, largest: Array) -> _Points:
+        bound = largest.astype(np.int64)[:, np.newaxis]
+        sums = np.concatenate([np.clip(steps, -bound, bound), np.clip(steps - 1, -bound, bound)], axis=1)
+        reached = sums >= np.concatenate([steps, steps], axis=1)
+        return cls(sums, np.concatenate([levels, levels]), reached)
+
+    def of(self, channels: Array) -> _Points:
+        return _Points(self.sums[channels], self.levels, self.reached[channels])
+
+
+def smallest_sums(multipliers: Array, shifts: Array, levels: Array) -> Array:
+    """int64 [channels, levels]: the smallest sum that is scaled to each level or more (`rune_multiply`)."""
+    multiplier = multipliers.astype(np.int64)[:, np.newaxis]
+    right = -shifts.astype(np.int64)[:, np.newaxis]
+    # The right shift takes these to the level: ties are rounded away from zero.
+    half = np.where(right > 0, np.int64(1) << np.maximum(right - 1, 0), 0)
+    scaled = (levels << right) - half + ((levels <= 0) & (right > 0))
+    # And the multiplication takes these to that: ties are rounded up.
+    doubled = (np.clip(scaled, -(1 << 31), 1 << 31) << 31) - (1 << 30)
+    smallest = -(-doubled // np.maximum(multiplier, 1))
+    always = np.where(levels <= 0, -_BEYOND, _BEYOND)
+    reaching: Array = np.where(multiplier > 0, smallest, always)
+    return reaching
+
+
+def _fitted(points: _Points, real: Array, kind: Format, is_signed: bool) -> tuple[Array, Array] | None:
+    """Scales and nudges by channel, or None if a channel has none."""
+    scales, nudges = real.copy(), np.zeros_like(real)
+    missing = np.arange(len(real))
+    for ulps in _CANDIDATES:
+        here = points.of(missing)
+        moved = (real[missing].view(kind.bits) + ulps).view(kind.name)
+        scale = np.where(real[missing] > 0, moved, real[missing])
+        nudge = _nudges(here, scale, is_signed)
+        good = ((rescaled(here.sums, scale, nudge, kind, is_signed) >= here.levels) == here.reached).all(
+            axis=1
+        )
+        scales[missing[good]], nudges[missing[good]] = scale[good], nudge[good]
+        missing = missing[~good]
+        if not len(missing):
+            return scales, nudges
+    return None
+
+
+def _nudges(points: _Points, scales: Array, is_signed: bool) -> Array:
+    """For each channel the middle of what brings the sums to the levels that they reach, and no further."""
+    products = (points.sums.astype(scales.dtype) * scales[:, np.newaxis]).astype("float64")
+    distances = points.levels - 0.5 - products
+    mirrored: Array = np.signbit(products) & is_signed
+    distances = np.where(mirrored, -distances, distances)
+    # Where a level is reached, the nudge is not smaller than the distance; a mirrored one is not larger.
+    is_least = points.reached != mirrored
+    least = np.where(is_least, distances, -_WIDEST_NUDGE).max(axis=1, initial=-_WIDEST_NUDGE)
+    most = np.where(is_least, _WIDEST_NUDGE, distances).min(axis=1, initial=_WIDEST_NUDGE)
+    middle: Array = ((least + most) / 2).astype(scales.dtype)
+    return middle
+
+
+def rescaled(sums: Array, scales: Array, nudges: Array, kind: Format, is_signed: bool) -> Array:
+    """What the C of that format makes of sums [channels, n], before the zero point is added."""
+    magic = np.array(kind.magic, kind.name)
+    products = sums.astype("int32").astype(kind.name) * scales[:, np.newaxis]
+    nudge = np.broadcast_to(nudges[:, np.newaxis], products.shape)
+    if is_signed:
+        nudge = np.where(np.signbit(products), -nudge, nudge)
+    integers: Array = (products + nudge + magic).view(kind.bits) - magic.view(kind.bits)
+    return integers
+
+
+def _integer_parameters(bias: Array, multipliers: Array, shifts: Array) -> tuple[Array, ...]:
+    """The bias, the multiplier, and the shift as `rune_rescale_integer` wants it."""
+    right = -shifts.astype(np.int64)
+    half = np.where(right > 0, 1 << np.maximum(right - 1, 0), 0)
+    is_divided = np.where(right > 0, -1, 0)
+    columns = (bias, multipliers, half, is_divided, 1 << (LARGEST_SHIFT - right))
+    return tuple(column.astype("int32") for column in columns)
