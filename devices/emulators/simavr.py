@@ -1,17 +1,19 @@
 """Arduino boards with an AVR, in simavr, with their real bootloaders.
 
-A small C program on libsimavr (`simavr_board.c`) is compiled at each start: Debian's `simavr` command
+A small C program on libsimavr (`simavr_board.c`) is compiled here: Debian's `simavr` command
 resets no chip when its port is opened, keeps no flash and is not held to the speed of the crystal, without
 which the time-outs of bootloaders come too early.
 """
 
 from __future__ import annotations
 
+import hashlib
 import select
 import subprocess
 import tempfile
 from pathlib import Path
 
+from container.cache import cached
 from container.errors import LinkError, RuneError
 from container.programs import run_program
 from devices.board import Board
@@ -41,8 +43,7 @@ class SimavrBoard:
         try:
             state = settings.state or Path(self._folder.name) / "flash.bin"
             _prepare_flash(settings, state)
-            program = _compile(Path(self._folder.name))
-            self._process = _start(program, settings.board, state, pty)
+            self._process = _start(_program(), settings.board, state, pty)
         except BaseException:
             self._folder.cleanup()
             raise
@@ -70,14 +71,25 @@ def _prepare_flash(settings: Settings, state: Path) -> None:
     FlashFile(state, board).save(content)
 
 
-def _compile(folder: Path) -> Path:
-    """The program in `simavr_board.c`."""
-    program = folder / "simavr_board"
-    command = ["gcc", "-O2", "-std=c17", str(SOURCE), "-lsimavr", "-o", str(program)]
-    done = run_program(command, timeout_s=_COMPILE_S, install=PACKAGES_HINT)
+def _program() -> Path:
+    """The program in `simavr_board.c`, from the cache where the same was compiled before.
+
+    The same is what the preprocessor makes of it, which has libsimavr's own declarations in it.
+    """
+    text = _gcc("-E", "-P", str(SOURCE))
+
+    def build(folder: Path, name: str) -> None:
+        _gcc("-O2", str(SOURCE), "-lsimavr", "-o", str(folder / name))
+
+    return cached(f"simavr/board-{hashlib.sha256(text.encode()).hexdigest()}", build)
+
+
+def _gcc(*arguments: str) -> str:
+    """Its standard output.  Raises RuneError."""
+    done = run_program(["gcc", "-std=c17", *arguments], timeout_s=_COMPILE_S, install=PACKAGES_HINT)
     if done.status != 0:
         raise RuneError(f"libsimavr cannot be used:\n{done.stderr.strip()[:1000]}", hint=PACKAGES_HINT)
-    return program
+    return done.stdout
 
 
 def _start(program: Path, board: Board, state: Path, pty: Pty) -> subprocess.Popen[bytes]:
