@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
-from functools import cache
 
 import pytest
 from intelhex import IntelHex
@@ -14,7 +13,7 @@ from container.errors import BudgetError, CompileError, ContainerError, RuneErro
 from devices import board as boards
 from devices.avr import build
 from tests.devices.aot import containers, guests
-from tests.devices.avr.support import need_compiler
+from tests.devices.avr.support import example_image, need_compiler
 
 UNO, MEGA = boards.load("uno"), boards.load("mega2560")
 
@@ -24,14 +23,9 @@ def tools() -> None:
     need_compiler()
 
 
-@cache
-def digits() -> build.AvrBuild:
-    return build.build_avr_image(containers.example("digits"), UNO)
-
-
 def test_digits_fit_the_uno_with_weights_in_flash() -> None:
     container = containers.example("digits")
-    image = digits()
+    image = example_image("digits", "uno")
     flash = {part.name: part.bytes for part in image.need.flash.parts}
     ram = {part.name: part.bytes for part in image.need.ram.parts}
     plan = container.manifest.plans[Profile.MCU]
@@ -46,7 +40,7 @@ def test_digits_fit_the_uno_with_weights_in_flash() -> None:
 
 def test_the_same_container_gives_the_same_hex_that_holds_the_data() -> None:
     container = containers.example("sine/int8.Runefile")
-    first, second = (build.build_avr_image(container, UNO) for _ in range(2))
+    first, second = example_image("sine/int8.Runefile", "uno"), build.build_avr_image(container, UNO)
     assert first == second
     found = IntelHex(io.StringIO(first.hex))
     assert bytes(found.tobinarray()) == first.data
@@ -64,10 +58,17 @@ def test_what_does_not_fit_is_refused_with_its_size() -> None:
 
 def test_code_that_the_linker_has_no_place_for_is_refused_by_its_size() -> None:
     step = "(i32.store (local.get $x) (i32.mul (i32.load (i32.load (local.get $x))) (local.get $x)))"
+    # Many functions, each another and called twice so that it stays one: a single large one takes the
+    # compiler longer.
+    numbers = range(20)
+    functions = [
+        f"(func $f{n} (param $x i32) {step * 45} (i32.store (i32.const 40) (i32.const {n})))" for n in numbers
+    ]
+    calls = [f"(call $f{n} (local.get $x))" for n in numbers] * 2
     container = guests.of_text(
-        f"""(module (memory (export "memory") 64 64 (pagesize 1))
+        f"""(module (memory (export "memory") 64 64 (pagesize 1)) {" ".join(functions)}
         (func (export "run") (result i32) (local $x i32)
-          (local.set $x (i32.load (i32.const 32))) {step * 1000} (local.get $x)))""",
+          (local.set $x (i32.load (i32.const 32))) {" ".join(calls)} (local.get $x)))""",
         memory=64,
     )
     with pytest.raises(BudgetError, match=r"it needs \d+,\d+ bytes of flash, 32,256 are there") as caught:
@@ -77,7 +78,9 @@ def test_code_that_the_linker_has_no_place_for_is_refused_by_its_size() -> None:
 
 def test_the_stack_counts() -> None:
     # Without its stack of some 340 bytes it would fit.
-    ram = replace(UNO.ram, container=boards.Region(UNO.ram.start, digits().need.ram.used - 1))
+    ram = replace(
+        UNO.ram, container=boards.Region(UNO.ram.start, example_image("digits", "uno").need.ram.used - 1)
+    )
     with pytest.raises(BudgetError, match="bytes of RAM"):
         build.build_avr_image(containers.example("digits"), replace(UNO, ram=ram))
 

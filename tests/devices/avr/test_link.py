@@ -14,11 +14,10 @@ from smpclient.transport.serial.framing.cobs import Cobs
 
 from container.golden import GoldenVector, parse
 from devices import board as boards
-from devices.avr.build import build_avr_image
 from devices.avr.stream import BootedStream
 from devices.emulators.base import start_emulator
 from tests.devices.aot import containers
-from tests.devices.avr.support import need_emulator
+from tests.devices.avr.support import example_image, need_emulator
 
 ANSWER_S = 5.0
 SILENCE_S = 0.3
@@ -65,7 +64,7 @@ class Line:
 def line() -> Iterator[Line]:
     need_emulator()
     uno = boards.load("uno")
-    image = build_avr_image(containers.example("sine/int8.Runefile"), uno)
+    image = example_image("sine/int8.Runefile", "uno")
     with start_emulator(uno, firmware=image.data) as emulator:
         stream = BootedStream(str(emulator.port), uno.uart.baud)
         yield Line(stream)

@@ -64,6 +64,14 @@ def looping(text: str, board: boards.Board = UNO) -> Iterator[tuple[RunningEmula
         yield emulator, container, image
 
 
+@pytest.fixture(scope="module")
+def uno() -> Iterator[RunningEmulator]:
+    """One that loops; each opening of its port resets it."""
+    need_emulator()
+    with looping(BOTH) as (emulator, _, _):
+        yield emulator
+
+
 def heard(emulator: RunningEmulator, container: Container, count: int) -> list[Inference]:
     """The first inferences that a monitor shows."""
     monitor = Monitor(
@@ -121,8 +129,8 @@ def test_a_long_value_comes_in_parts_and_the_stack_holds() -> None:
             assert image.stack_bytes / 3 < used <= image.stack_bytes
 
 
-def test_the_host_stops_the_loop_feeds_the_container_and_starts_the_loop_again() -> None:
-    with looping(BOTH) as (emulator, _, _), open_session(emulator) as session:
+def test_the_host_stops_the_loop_feeds_the_container_and_starts_the_loop_again(uno: RunningEmulator) -> None:
+    with open_session(uno) as session:
         assert session.facts.caps == ("adc", "rand")
         assert agent.control(session).st is Phase.LOOPS
         assert agent.control(session, run=False).st is Phase.IDLE
@@ -147,8 +155,8 @@ def test_the_host_stops_the_loop_feeds_the_container_and_starts_the_loop_again()
         assert agent.statistics(session).faults == 0
 
 
-def test_the_period_is_kept_and_outputs_end_with_the_time_that_was_asked_for() -> None:
-    with looping(BOTH) as (emulator, _, _), open_session(emulator) as session:
+def test_the_period_is_kept_and_outputs_end_with_the_time_that_was_asked_for(uno: RunningEmulator) -> None:
+    with open_session(uno) as session:
         first = agent.control(session, notify_s=1).n
         began = time.monotonic()
         seen = []

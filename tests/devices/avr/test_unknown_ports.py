@@ -13,13 +13,12 @@ from container.errors import ExitCode, LinkError
 from container.sections import seal
 from devices import board as boards
 from devices.avr import stream
-from devices.avr.build import build_avr_image
 from devices.connection import Place
 from devices.emulators.base import start_emulator
 from devices.link.session import Patience, Session
 from devices.link.stream import SerialStream
 from tests.devices.aot import containers
-from tests.devices.avr.support import need_emulator
+from tests.devices.avr.support import example_image, need_emulator
 from tests.devices.link import applications
 from tests.devices.link.pty_board import plugged_in
 from tests.rune.commands import rune
@@ -28,9 +27,9 @@ from tests.rune.commands import rune
 @pytest.mark.parametrize("name", ["uno", "mega2560"])
 def test_a_board_with_a_bootloader_is_reached(name: str, tmp_path: Path) -> None:
     need_emulator()
-    board, container = boards.load(name), containers.example("sine/int8.Runefile")
+    image = example_image("sine/int8.Runefile", name)
     with (
-        start_emulator(board, firmware=build_avr_image(container, board).data) as emulator,
+        start_emulator(boards.load(name), firmware=image.data) as emulator,
         Place(tmp_path, port=str(emulator.port)) as place,
         place.connect() as session,
     ):
@@ -46,7 +45,7 @@ def test_run_and_verify_find_the_board_at_a_bare_port(
     monkeypatch.chdir(tmp_path)
     board, app = boards.load("mega2560"), containers.example("sine/int8.Runefile")
     Path("sine.rune").write_bytes(seal(app.manifest, app.modules, app.golden))
-    with start_emulator(board, firmware=build_avr_image(app, board).data) as emulator:
+    with start_emulator(board, firmware=example_image("sine/int8.Runefile", "mega2560").data) as emulator:
         verified = rune("verify", "sine.rune", "--port", emulator.port)
         ran = rune("run", "sine.rune", "--port", emulator.port, "--random", 1)
     assert "equal in mcu on mega2560" in verified.stdout
