@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from builder.families import mcu
+from builder.families import mcu, simd_sums
 from builder.families.elementwise import (
     QUANTIZED,
     Binary,
@@ -74,8 +74,10 @@ class Sum(Binary):
         return {**attributes, **scaling("y", back), **bounds, "zero": y[1]}
 
     def lower(self, call: Any, profile: Profile) -> Kernel:
-        kernel = mcu.add(call, self.sign) if profile is Profile.MCU and dtype_of(call) == "int8" else None
-        return kernel or super().lower(call, profile)
+        if dtype_of(call) != "int8":
+            return super().lower(call, profile)
+        vectors = mcu.add if profile is Profile.MCU else simd_sums.add
+        return vectors(call, self.sign) or super().lower(call, profile)
 
     def element(self, call: Any, *operands: Any) -> Any:
         dtype = dtype_of(call)

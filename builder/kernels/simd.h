@@ -229,6 +229,51 @@ RUNE_INLINE int32_t rune_depthwise_block(const int16_t *restrict x, const int16_
   wasm_v128_store64_lane(y, rune_bounded_bytes(a, b, &scaling), 0);
   return 0;
 }
+
+/* Four sums of two operands, scaled and rounded as in rune_rescale_float32. */
+typedef struct {
+  v128_t scale_a, scale_b, nudge, sign, magic;
+} rune_sum_constants;
+
+RUNE_INLINE v128_t rune_sum_x4(v128_t a, v128_t b, const rune_sum_constants *constants) {
+  const v128_t scaled_a = wasm_f32x4_mul(wasm_f32x4_convert_i32x4(a), constants->scale_a);
+  const v128_t scaled_b = wasm_f32x4_mul(wasm_f32x4_convert_i32x4(b), constants->scale_b);
+  const v128_t sum = wasm_f32x4_add(scaled_a, scaled_b);
+  const v128_t nudge = wasm_v128_xor(constants->nudge, wasm_v128_and(sum, constants->sign));
+  const v128_t rounded = wasm_f32x4_add(wasm_f32x4_add(sum, nudge), wasm_f32x4_const_splat(12582912.0f));
+  return wasm_i32x4_sub(rounded, constants->magic);
+}
+
+/* Eight sums of halfwords, as halfwords. */
+RUNE_INLINE v128_t rune_sum_x8(v128_t a, v128_t b, const rune_sum_constants *constants) {
+  return wasm_i16x8_narrow_i32x4(
+      rune_sum_x4(wasm_i32x4_extend_low_i16x8(a), wasm_i32x4_extend_low_i16x8(b), constants),
+      rune_sum_x4(wasm_i32x4_extend_high_i16x8(a), wasm_i32x4_extend_high_i16x8(b), constants));
+}
+
+/* At least sixteen sums; builder/families/simd_sums.py proves the constants, which are the bits of float32. */
+RUNE_INLINE int32_t rune_add_i8(const int8_t *restrict a, const int8_t *restrict b, int8_t *restrict y, int32_t count,
+                                int32_t scale_a, int32_t scale_b, int32_t nudge, int32_t is_signed, int32_t zero_a,
+                                int32_t zero_b, int32_t zero_point, int32_t low, int32_t high) {
+  const rune_sum_constants constants = {wasm_i32x4_splat(scale_a), wasm_i32x4_splat(scale_b), wasm_i32x4_splat(nudge),
+                                        wasm_i32x4_splat(is_signed ? INT32_MIN : 0),
+                                        wasm_i32x4_splat(0x4B400000 - zero_point)};
+  const v128_t zeros_a = wasm_i16x8_splat((int16_t)zero_a), zeros_b = wasm_i16x8_splat((int16_t)zero_b);
+#pragma clang loop unroll(disable)
+  for (int32_t next = 0; next < count; next += 16) {
+    const int32_t i = next + 16 <= count ? next : count - 16; /* The last vector overlaps the one before it. */
+    const v128_t p = wasm_v128_load(a + i), q = wasm_v128_load(b + i);
+    const v128_t first = rune_sum_x8(wasm_i16x8_sub(wasm_i16x8_extend_low_i8x16(p), zeros_a),
+                                     wasm_i16x8_sub(wasm_i16x8_extend_low_i8x16(q), zeros_b), &constants);
+    const v128_t second = rune_sum_x8(wasm_i16x8_sub(wasm_i16x8_extend_high_i8x16(p), zeros_a),
+                                      wasm_i16x8_sub(wasm_i16x8_extend_high_i8x16(q), zeros_b), &constants);
+    v128_t bytes = wasm_i8x16_narrow_i16x8(first, second);
+    if (low > INT8_MIN) bytes = wasm_i8x16_max(bytes, wasm_i8x16_splat((int8_t)low));
+    if (high < INT8_MAX) bytes = wasm_i8x16_min(bytes, wasm_i8x16_splat((int8_t)high));
+    wasm_v128_store(y + i, bytes);
+  }
+  return 0;
+}
 #endif
 
 #endif
