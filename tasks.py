@@ -167,7 +167,7 @@ def test(arguments: Sequence[str]) -> int:
 
 
 def bench(arguments: Sequence[str]) -> int:
-    """Measure on this machine, or what is named: host, instructions, boards or metering."""
+    """Measure on this machine, or what is named: host, commands, instructions, boards...."""
     prepare("golden")
     known = {path.stem for path in (ROOT / "benchmarks").glob("*.py")}
     name, *rest = arguments if arguments and arguments[0] in known else ("host", *arguments)

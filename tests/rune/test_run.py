@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -138,14 +137,3 @@ def test_lines_come_one_by_one_through_a_pipe(tmp_path: Path) -> None:
         assert json.loads(first)["seq"] == 0
         assert process.wait(timeout=20) == ExitCode.FAILED
         assert process.stderr.read() == b""
-
-
-def test_a_cold_run_is_quick(tmp_path: Path, sample: Path) -> None:
-    """A small container answers in under 0.3 s; the bound leaves room for a machine busy with tests."""
-    command = [*RUNE, "run", str(guest_file(tmp_path)), "--raw", str(sample)]
-    times = []
-    for _ in range(3):
-        began = time.perf_counter()
-        subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-        times.append(time.perf_counter() - began)
-    assert min(times) < 0.9

@@ -22,7 +22,7 @@ _SIZE = MAXIMUM_RUNEFILE_BYTES - 100
 _SMALL = 20_000
 """Files that do not outgrow the limits by being printed in the other form."""
 _PATIENCE_S = 5.0
-"""What the limits keep under a second on an idle machine; the quadratic ways out take minutes."""
+"""Of the processor: what the limits keep under a second; the quadratic ways out take minutes."""
 
 
 def answer(content: bytes | str, form: Form | None = None) -> tuple[Diagnostic, ...]:
@@ -141,9 +141,9 @@ _YAML = "version: 1\nimage: a\n"
     ids=range(25),
 )
 def test_huge_files_are_answered_soon(content: str, form: Form) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     diagnostics = answer(content, form)
-    assert time.monotonic() - began < _PATIENCE_S
+    assert time.process_time() - began < _PATIENCE_S
     assert 0 < len(diagnostics) <= MAXIMUM_DIAGNOSTICS + 1
 
 
