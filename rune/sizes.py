@@ -7,7 +7,8 @@ from dataclasses import asdict
 from typing import Any
 
 from container.abi import Profile
-from devices.size import STACK, BoardSize, Memory, Need, Part, ProfileSize, SizeReport
+from devices.budget import STACK, Memory, Need, Part
+from devices.size import BoardSize, ProfileSize, SizeReport
 from rune.text import table
 
 

@@ -16,8 +16,8 @@ from devices.aot.stack import stack_use
 from devices.aot.translate import Marks, Translation, translate
 from devices.aot.unit import ENTRY, PORTS, RAM, board_unit, portable_unit
 from devices.board import Architecture, Board
+from devices.budget import STACK, WEIGHTS, Memory, Need, Part, check_fits, ram_parts
 from devices.image import HEADER_BYTES, TRAILER_BYTES, BoardImage, ImageHeader
-from devices.size import STACK, WEIGHTS, Memory, Need, Part, check_fits, ram_parts
 
 STACK_LIMIT = "rune_stack_limit"
 STACK_ALIGNMENT = 8

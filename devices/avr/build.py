@@ -18,7 +18,7 @@ from container.sections import Container
 from devices.aot.translate import Translation, translate
 from devices.avr.unit import CONSTANTS, CONSTANTS_UNIT, check_floats, container_unit, image_header
 from devices.board import Architecture, Board
-from devices.size import Memory, Need, Part, check_fits, ram_parts
+from devices.budget import Memory, Need, Part, check_fits, ram_parts
 
 FIRMWARE = Path(__file__).parent.parent / "firmware" / "avr"
 INSTALL = "install the Debian packages: `apt install gcc-avr avr-libc`"

@@ -14,8 +14,9 @@ from container.manifest import MemoryPlan, OperatorRecord
 from container.sections import Container, load, seal
 from devices import board
 from devices.aot.build import build_image
+from devices.budget import Memory, Need, Part
 from devices.firmware.build import build_agent
-from devices.size import BoardSize, Memory, Need, Part, SizeReport, file_parts, profile_sizes
+from devices.size import BoardSize, SizeReport, file_parts, profile_sizes
 from rune import api, sizes
 from tests.container import samples
 from tests.rune.commands import EXAMPLES, printed, rune

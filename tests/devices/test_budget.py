@@ -13,7 +13,7 @@ from container.errors import BudgetError, ContainerError
 from container.manifest import MemoryPlan, OperatorRecord
 from container.sections import Container, seal
 from devices import board
-from devices.size import (
+from devices.budget import (
     Memory,
     Need,
     Part,
