@@ -31,6 +31,7 @@ KERNEL_HEADERS = (
     "blocks.h",
     "text.h",
     "simd.h",
+    "winograd.h",
     "mcu.h",
 )
 ALIGNMENT = {Profile.SIMD: 16, Profile.MCU: 4}

@@ -70,9 +70,9 @@ def fully_connected(call: Any) -> Kernel:
 def depthwise(call: Any, window: Window) -> Kernel:
     """A depthwise convolution of at least eight channels, one filter each.  The call satisfies `fits`."""
     batches, height, width, channels = shape_of(call.args[0])
-    image = _PaddedImage(window, (height, width, channels), shape_of(call))
+    image = PaddedImage(window, (height, width, channels), shape_of(call))
     starts = block_starts(channels, LANES)
-    scaling = _scaling(call, 3)
+    scaling = layer_scaling(call, 3)
     weights, scales = pack_taps(constant_value(call.args[1]), starts), scaling.packed(starts, LANES)
     taps = (window.kernel_height, window.kernel_width)
     steps = (window.dilation_height * image.pitch, window.dilation_width * channels)
@@ -90,10 +90,10 @@ def depthwise(call: Any, window: Window) -> Kernel:
                     tir.address(s, block * (len(scales) // len(starts))),
                     tir.address(y, n, oy, ox, channel),
                 )
-                arguments = (*pointers, *taps, *steps, *_output(call, scaling))
+                arguments = (*pointers, *taps, *steps, *output_arguments(call, scaling))
                 tir.evaluate(tir.call("int32", "rune_depthwise_block", *arguments))
 
-    return _kernel(call, weights, scales, shape_of(call.args[0]), shape_of(call), body)
+    return layer_kernel(call, weights, scales, shape_of(call.args[0]), shape_of(call), body)
 
 
 def _rows_by_channels(
@@ -101,10 +101,10 @@ def _rows_by_channels(
 ) -> Kernel:
     batches, height, width, depth = x_shape
     _, y_height, y_width, channels = y_shape
-    image = _PaddedImage(window, (height, width, depth), y_shape)
+    image = PaddedImage(window, (height, width, depth), y_shape)
     patches = _Patches(window, image, depth, y_width)
     starts = block_starts(channels, BLOCK)
-    scaling = _scaling(call, 0)
+    scaling = layer_scaling(call, 0)
     filters = constant_value(call.args[1]).reshape(channels, patches.rows, -1)
     weights, scales = pack_rows(filters, starts), scaling.packed(starts, BLOCK)
     pixels, count = min(y_width, 2), min(channels, BLOCK)
@@ -126,17 +126,17 @@ def _rows_by_channels(
                         tir.address(y, n, oy, ox, tir.minimum(block * BLOCK, channels - count)),
                     )
                     arguments = (*pointers, *patches.geometry, pixels, patches.step, channels, count)
-                    arguments = (*arguments, *_output(call, scaling))
+                    arguments = (*arguments, *output_arguments(call, scaling))
                     tir.evaluate(tir.call("int32", "rune_conv_block", *arguments))
 
-    return _kernel(call, weights, scales, x_shape, y_shape, body)
+    return layer_kernel(call, weights, scales, x_shape, y_shape, body)
 
 
 class _Patches:
     """What the windows of a row of output pixels see: rows of the image itself, where they are whole vectors;
     else copies that are, each window's rows side by side."""
 
-    def __init__(self, window: Window, image: _PaddedImage, depth: int, pixels: int) -> None:
+    def __init__(self, window: Window, image: PaddedImage, depth: int, pixels: int) -> None:
         row = window.kernel_width * depth
         self._image, self._row, self._window, self._pixels = image, row, window, pixels
         self._x_step = window.stride_width * depth
@@ -164,9 +164,10 @@ def block_starts(channels: int, block: int) -> list[int]:
     return [min(start, max(channels - block, 0)) for start in range(0, channels, block)]
 
 
-def _kernel(
+def layer_kernel(
     call: Any, weights: Array, scales: Array, x_shape: tuple[int, ...], y_shape: tuple[int, ...], body: Any
 ) -> Kernel:
+    """The kernel of input, packed weights and packed constants of the scaling."""
     buffers = [
         ("x", x_shape, "int8"),
         ("w", weights.shape, "int16"),
@@ -176,7 +177,7 @@ def _kernel(
     return Kernel(tir.kernel(buffers, body), [call.args[0], constant(weights), constant(scales)])
 
 
-class _PaddedImage:
+class PaddedImage:
     """The int16 copy of one image with its zero border."""
 
     def __init__(self, window: Window, image: tuple[int, int, int], result: tuple[int, ...]) -> None:
@@ -225,12 +226,13 @@ def pack_taps(weights: Array, starts: Sequence[int]) -> Array:
     return np.ascontiguousarray(blocks.reshape(len(starts), -1, 2, LANES).swapaxes(2, 3)).reshape(-1)
 
 
-def _scaling(call: Any, channel_axis: int) -> Scaling:
+def layer_scaling(call: Any, channel_axis: int) -> Scaling:
+    """How a layer's sums are brought to the output's scale."""
     bias, multipliers, shifts = (constant_value(argument) for argument in call.args[2:])
     return scaling_of(bias, multipliers, shifts, _largest_sums(call, channel_axis), _bounds(call))
 
 
-def _output(call: Any, scaling: Scaling) -> tuple[int, ...]:
+def output_arguments(call: Any, scaling: Scaling) -> tuple[int, ...]:
     """What the micro-kernels ask for about the output."""
     return (int(scaling.arithmetic), int(scaling.is_signed), *_bounds(call))
 

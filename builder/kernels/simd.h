@@ -116,10 +116,9 @@ RUNE_INLINE v128_t rune_rescale_x4(v128_t sums, const int32_t *table, int32_t fi
                                        : rune_rescale_integer(sums, table + first, scaling);
 }
 
-/* Eight scaled sums as bytes within the output's bounds, twice. */
+/* Sixteen scaled sums as bytes within the output's bounds. */
 RUNE_INLINE v128_t rune_bounded_bytes(v128_t first, v128_t second, const rune_scaling *scaling) {
-  const v128_t halves = wasm_i16x8_narrow_i32x4(first, second);
-  v128_t bytes = wasm_i8x16_narrow_i16x8(halves, halves);
+  v128_t bytes = wasm_i8x16_narrow_i16x8(first, second);
   if (scaling->low > INT8_MIN) bytes = wasm_i8x16_max(bytes, wasm_i8x16_splat((int8_t)scaling->low));
   if (scaling->high < INT8_MAX) bytes = wasm_i8x16_min(bytes, wasm_i8x16_splat((int8_t)scaling->high));
   return bytes;
@@ -181,7 +180,8 @@ RUNE_INLINE int32_t rune_conv_block(const int16_t *restrict x, const int16_t *re
   v128_t b = a;
   if (pixels == 2)
     b = rune_rescale_x4(wasm_i32x4_add(rune_sum_lanes(b0, b1, b2, b3), bias), table, 0, &scaling);
-  const v128_t bytes = rune_bounded_bytes(a, b, &scaling);
+  const v128_t halves = wasm_i16x8_narrow_i32x4(a, b);
+  const v128_t bytes = rune_bounded_bytes(halves, halves, &scaling);
   if (count == 4) {
     wasm_v128_store32_lane(y, bytes, 0);
     if (pixels == 2) wasm_v128_store32_lane(y + y_step, bytes, 1);
@@ -226,7 +226,8 @@ RUNE_INLINE int32_t rune_depthwise_block(const int16_t *restrict x, const int16_
 #undef RUNE_TAP_PAIR
 #undef RUNE_TAP
   const v128_t a = rune_rescale_x4(first, table, 0, &scaling), b = rune_rescale_x4(second, table, 4, &scaling);
-  wasm_v128_store64_lane(y, rune_bounded_bytes(a, b, &scaling), 0);
+  const v128_t halves = wasm_i16x8_narrow_i32x4(a, b);
+  wasm_v128_store64_lane(y, rune_bounded_bytes(halves, halves, &scaling), 0);
   return 0;
 }
 

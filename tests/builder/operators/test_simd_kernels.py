@@ -1,0 +1,93 @@
+"""Vector kernels of the `simd` profile against TensorFlow Lite Micro: each shape that has a path of its own,
+and extreme values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from builder.families import simd_winograd
+from examples.tflite_writer import Graph
+from tests.builder.model_runs import assert_equals_tflite_micro, int8_samples
+from tests.builder.operators.test_mcu_kernels import (
+    RELU,
+    VALID,
+    Layer,
+    conv,
+    depthwise,
+    fully_connected,
+)
+
+CONVOLUTIONS = [
+    conv((1, 1, 8), 3, (1, 1), (1, 1)),
+    conv((3, 5, 8), 6, (1, 1), (3, 5)),
+    conv((3, 4, 16), 9, (1, 1), (3, 4), y_zero=-128, activation=RELU),
+    conv((7, 5, 3), 5, (3, 3), (4, 3), stride=(2, 2)),
+    conv((9, 5, 1), 8, (4, 3), (6, 3), padding=VALID),
+    conv((9, 6, 4), 4, (3, 2), (9, 6), dilation=(2, 1)),
+    conv((9, 6, 3), 4, (3, 3), (9, 6), dilation=(2, 1)),
+    conv((2, 9, 1), 4, (1, 5), (2, 9)),
+]
+WINOGRAD = [
+    conv((3, 3, 8), 16, (3, 3), (3, 3)),
+    conv((4, 6, 16), 16, (3, 3), (4, 6), y_zero=-128, activation=RELU),
+    conv((7, 6, 8), 32, (3, 3), (5, 4), padding=VALID),
+    conv((5, 7, 24), 16, (3, 3), (5, 7), y_scale=0.0011),
+]
+WINOGRAD_EXTREMES = [
+    conv((3, 4, 16), 16, (3, 3), (3, 4), extreme=extreme, x_zero=x_zero, y_scale=900.0, weight_scale=0.3)
+    for extreme in (127, -128)
+    for x_zero in (-128, 127)
+]
+DEPTHWISE = [
+    depthwise((5, 4, 8), 8, (3, 3), (5, 4)),
+    depthwise((5, 4, 9), 9, (3, 2), (3, 2), stride=(2, 2)),
+    depthwise((4, 4, 16), 16, (1, 1), (4, 4)),
+    depthwise((9, 9, 8), 8, (9, 8), (9, 9)),
+    depthwise((6, 6, 11), 11, (3, 3), (6, 6), dilation=(2, 1), y_zero=-128, activation=RELU),
+]
+SCALES = [
+    layer
+    for y_scale in (0.0006, 0.02, 0.7, 200.0)
+    for layer in (
+        fully_connected(2, 16, 5, y_scale=y_scale),
+        conv((3, 3, 8), 4, (3, 3), (3, 3), y_scale=y_scale),
+        depthwise((3, 3, 8), 8, (3, 3), (3, 3), y_scale=y_scale),
+    )
+]
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [CONVOLUTIONS, WINOGRAD, WINOGRAD_EXTREMES, DEPTHWISE, SCALES],
+    ids=["convolutions", "winograd", "winograd_extremes", "depthwise", "scales"],
+)
+def test_equal_to_the_reference(layers: Sequence[Layer]) -> None:
+    graph, generator = Graph("layers"), np.random.default_rng(6)
+    for layer in layers:
+        layer.add(graph, generator)
+    assert_equals_tflite_micro(graph.to_bytes(), int8_samples([layer.x for layer in layers], seed=6, count=3))
+
+
+def test_products_of_transforms_are_four_times_the_convolution() -> None:
+    """Of one tile, against the definition of a convolution."""
+    generator = np.random.default_rng(7)
+    pixels = generator.integers(-255, 256, (4, 4, 5))
+    weights = generator.integers(-128, 128, (3, 3, 3, 5))
+    b = np.array([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]])
+    inputs = np.einsum("pi,ijc,qj->pqc", b, pixels, b)
+    sums = (simd_winograd.transformed(weights) * inputs).sum(axis=3)
+    found = np.einsum("pi,fpq,qj->fij", simd_winograd.A, sums, simd_winograd.A)
+    for y, x in np.ndindex(2, 2):
+        expected = (weights * pixels[y : y + 3, x : x + 3]).sum(axis=(1, 2, 3))
+        np.testing.assert_array_equal(found[:, y, x], 4 * expected)
+
+
+def test_the_largest_sum_is_that_of_inputs_with_the_signs_of_the_filter() -> None:
+    """A filter of ones at its centre is one at each position around the centre, and nothing else."""
+    weights = np.zeros((1, 3, 3, 2), "int8")
+    weights[0, 1, 1] = 1
+    assert np.abs(simd_winograd.transformed(weights)).sum() == 2 * 4
+    assert simd_winograd.largest_sum(weights) == 4 * 2 * simd_winograd.LARGEST_INPUT
