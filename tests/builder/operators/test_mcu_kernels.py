@@ -100,6 +100,10 @@ CONVOLUTIONS = [
     conv((4, 7, 12), 4, (1, 3), (4, 3), stride=(1, 2), padding=VALID),
     conv((5, 4, 76), 5, (3, 3), (5, 4)),
     conv((5, 4, 75), 9, (3, 3), (5, 4)),
+    conv((4, 5, 3), 6, (3, 3), (4, 5)),
+    conv((3, 4, 20), 4, (1, 1), (3, 4)),
+    conv((3, 4, 32), 5, (1, 1), (3, 4)),
+    conv((1, 2, 24), 8, (1, 1), (1, 2)),
 ]
 DEPTHWISE = [
     depthwise((5, 5, 3), 3, (3, 3), (5, 5)),
@@ -118,6 +122,7 @@ FULLY_CONNECTED = [
     fully_connected(1, 1, 1),
     fully_connected(1, 12, 8),
     fully_connected(1, 13, 9),
+    fully_connected(1, 24, 8),
     fully_connected(3, 6, 5),
     fully_connected(1, 1796, 5, weight_scale=0.0005),
     fully_connected(1, 1795, 5, weight_scale=0.0005),

@@ -261,6 +261,34 @@ def test_any_access_anywhere(pair: Pair, number: int, base: int, value: int) -> 
     pair.compare(number, base, value)
 
 
+def eight_bytes_at(mask: int, core: str) -> Guest:
+    """Reads a number, and writes the 8 bytes that lie 4 bytes behind what the mask leaves of it."""
+    place = f"(i32.and {GIVEN} (i32.const {mask}))"
+    body = f"""(i64.store (i32.const 1008) (i64.load offset=4 {place}))
+      (drop (call $write (i32.const 0) (i32.const 1008) (i32.const 8)))"""
+    text = module(body, before='(data (i32.const 65524) "0123456789ab")')
+    return Guest(of_text(text, given=4, taken=8), core)
+
+
+@pytest.mark.parametrize("core", ["cortex-m0", "cortex-m3", "cortex-m4f", "cortex-m7f"])
+def test_loads_of_two_aligned_words(core: str) -> None:
+    guest = eight_bytes_at(-4, core)
+    for base, expected in ((65524, b"456789ab"), (65523, b"01234567"), (65527, b"456789ab")):
+        assert guest.run(base) == 0
+        assert guest.written[0] == expected
+    assert [guest.cause(base) for base in (65528, 0x7FFFFFFF, 0xFFFFFFFF)] == [MEMORY] * 3
+
+
+def test_aligned_words_are_loaded_together() -> None:
+    def count(mask: int) -> int:
+        """LDRD with an offset (ARMv7-M Architecture Reference Manual, A7.7.50)."""
+        build = eight_bytes_at(mask, "cortex-m4f").build
+        halfwords = struct.unpack_from(f"<{build.code_bytes // 2}H", build.image.body)
+        return sum(value & 0xFF70 == 0xE950 for value in halfwords)
+
+    assert count(-4) == count(-2) + 1
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
