@@ -234,7 +234,7 @@ def layer_scaling(call: Any, channel_axis: int) -> Scaling:
 
 def output_arguments(call: Any, scaling: Scaling) -> tuple[int, ...]:
     """What the micro-kernels ask for about the output."""
-    return (int(scaling.arithmetic), int(scaling.is_signed), *_bounds(call))
+    return (int(scaling.arithmetic), int(scaling.is_signed), scaling.zero, *_bounds(call)[1:])
 
 
 def _bounds(call: Any) -> tuple[int, int, int]:

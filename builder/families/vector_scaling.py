@@ -26,7 +26,10 @@ _CANDIDATES = sorted(range(-6, 7), key=abs)
 """Scales that are tried: so many units in the last place away from the real one."""
 _BEYOND = 1 << 40
 """Further than any sum."""
+_SMALLEST_CENTRED = 2.0**-20
+"""Of a factor; a centre of sums by smaller ones would be too far away."""
 _WIDEST_NUDGE = 0.49
+"""Away from the real one."""
 
 
 class Arithmetic(IntEnum):
@@ -60,8 +63,10 @@ class Scaling:
     arithmetic: Arithmetic
     is_signed: bool
     """Whether the nudge takes the product's sign, since ties of negative values are rounded down."""
+    zero: int
+    """What is added to a scaled sum: the output's zero point, and the level that sums are centred at."""
     parameters: tuple[Array, ...]
-    """By channel; the first is the bias."""
+    """By channel; the first is the bias, less the sum that they are centred at."""
 
     def packed(self, starts: Sequence[int], block: int) -> Array:
         """int32, for blocks of `block` channels that start at these, parameter by parameter; zeros beyond."""
@@ -85,13 +90,18 @@ def scaling_of(
     is_signed = low < zero
     steps = smallest_sums(multipliers, shifts, levels)
     real = np.ldexp(multipliers.astype("float64"), shifts.astype("int64") - 31)
+    # Floating point is finest around zero, so the middle level is put there, unless ties lie around zero.
+    middle = 0 if is_signed else (high - low) // 2
+    centres = np.where(real > _SMALLEST_CENTRED, np.rint(middle / np.maximum(real, _SMALLEST_CENTRED)), 0)
     if float((real * largest).max()) < _LARGEST_PRODUCT:
-        points = _Points.around(steps, levels, largest)
+        points = _Points.around(steps, levels, largest).less(centres.astype("int64"), middle)
+        nudges = centres * real - middle
         for arithmetic, kind in FORMATS.items():
-            found = _fitted(points, real.astype(kind.name), kind, is_signed)
+            found = _fitted(points, real.astype(kind.name), nudges, kind, is_signed)
             if found is not None:
-                return Scaling(arithmetic, is_signed, (bias.astype("int32"), *found))
-    return Scaling(Arithmetic.INTEGER, is_signed, _integer_parameters(bias, multipliers, shifts))
+                centred = (bias.astype("int64") - centres.astype("int64")).astype("int32")
+                return Scaling(arithmetic, is_signed, zero + middle, (centred, *found))
+    return Scaling(Arithmetic.INTEGER, is_signed, zero, _integer_parameters(bias, multipliers, shifts))
 
 
 @dataclass(frozen=True)
@@ -108,6 +118,10 @@ class _Points:
         sums = np.concatenate([np.clip(steps, -bound, bound), np.clip(steps - 1, -bound, bound)], axis=1)
         reached = sums >= np.concatenate([steps, steps], axis=1)
         return cls(sums, np.concatenate([levels, levels]), reached)
+
+    def less(self, sums: Array, level: int) -> _Points:
+        """The same, moved by a sum for each channel, and by a level."""
+        return _Points(self.sums - sums[:, np.newaxis], self.levels - level, self.reached)
 
     def of(self, channels: Array) -> _Points:
         return _Points(self.sums[channels], self.levels, self.reached[channels])
@@ -128,15 +142,17 @@ def smallest_sums(multipliers: Array, shifts: Array, levels: Array) -> Array:
     return reaching
 
 
-def _fitted(points: _Points, real: Array, kind: Format, is_signed: bool) -> tuple[Array, Array] | None:
-    """Scales and nudges by channel, or None if a channel has none."""
+def _fitted(
+    points: _Points, real: Array, around: Array, kind: Format, is_signed: bool
+) -> tuple[Array, Array] | None:
+    """Scales near the real ones and nudges around others by channel, or None if a channel has none."""
     scales, nudges = real.copy(), np.zeros_like(real)
     missing = np.arange(len(real))
     for ulps in _CANDIDATES:
         here = points.of(missing)
         moved = (real[missing].view(kind.bits) + ulps).view(kind.name)
         scale = np.where(real[missing] > 0, moved, real[missing])
-        nudge = _nudges(here, scale, is_signed)
+        nudge = _nudges(here, scale, around[missing], is_signed)
         good = ((rescaled(here.sums, scale, nudge, kind, is_signed) >= here.levels) == here.reached).all(
             axis=1
         )
@@ -147,7 +163,7 @@ def _fitted(points: _Points, real: Array, kind: Format, is_signed: bool) -> tupl
     return None
 
 
-def _nudges(points: _Points, scales: Array, is_signed: bool) -> Array:
+def _nudges(points: _Points, scales: Array, around: Array, is_signed: bool) -> Array:
     """For each channel the middle of what brings the sums to the levels that they reach, and no further."""
     products = (points.sums.astype(scales.dtype) * scales[:, np.newaxis]).astype("float64")
     distances = points.levels - 0.5 - products
@@ -155,8 +171,9 @@ def _nudges(points: _Points, scales: Array, is_signed: bool) -> Array:
     distances = np.where(mirrored, -distances, distances)
     # Where a level is reached, the nudge is not smaller than the distance; a mirrored one is not larger.
     is_least = points.reached != mirrored
-    least = np.where(is_least, distances, -_WIDEST_NUDGE).max(axis=1, initial=-_WIDEST_NUDGE)
-    most = np.where(is_least, _WIDEST_NUDGE, distances).min(axis=1, initial=_WIDEST_NUDGE)
+    least = np.where(is_least, distances, -np.inf).max(axis=1, initial=-np.inf)
+    most = np.where(is_least, np.inf, distances).min(axis=1, initial=np.inf)
+    least, most = np.maximum(least, around - _WIDEST_NUDGE), np.minimum(most, around + _WIDEST_NUDGE)
     middle: Array = ((least + most) / 2).astype(scales.dtype)
     return middle
 

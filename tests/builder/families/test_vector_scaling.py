@@ -31,22 +31,24 @@ def layer(
     return scaling_of(zeros, multipliers, shifts, np.full(len(reals), largest), bounds), pairs
 
 
-@pytest.mark.parametrize("bounds", [(-128, -128, 127), (-5, -128, 127), (3, 3, 100), (0, -128, 127)])
+@pytest.mark.parametrize(
+    "bounds", [(-128, -128, 127), (-5, -128, 127), (3, 3, 100), (0, -128, 127), (7, 7, 7)]
+)
 @pytest.mark.parametrize("real", [0.0, 0.3, 0.013, 0.001_9, 0.0007])
 def test_every_sum_is_scaled_as_the_reference_does(real: float, bounds: tuple[int, int, int]) -> None:
     largest = 20_000
     scaling, ((multiplier, shift),) = layer([real], largest, bounds)
     kind = FORMATS[scaling.arithmetic]
     sums = np.arange(-largest, largest + 1)
-    _, scales, nudges = scaling.parameters
+    bias, scales, nudges = scaling.parameters
     zero, low, high = bounds
-    found = rescaled(sums[np.newaxis], scales, nudges, kind, scaling.is_signed)[0] + zero
+    found = rescaled((sums + bias)[np.newaxis], scales, nudges, kind, scaling.is_signed)[0] + scaling.zero
     expected = [multiply(int(total), multiplier, shift) + zero for total in sums]
     np.testing.assert_array_equal(np.clip(found, low, high), np.clip(expected, low, high))
 
 
 def test_float64_is_for_where_float32_is_too_coarse() -> None:
-    factors = [0.002 + 0.000_01 * number for number in range(64)]
+    factors = [0.000_02 + 0.000_001 * number for number in range(64)]
     assert layer([0.02], 1 << 20, (-128, -128, 127))[0].arithmetic is Arithmetic.FLOAT32
     assert layer(factors, 1 << 20, (-128, -128, 127))[0].arithmetic is Arithmetic.FLOAT64
 
@@ -61,7 +63,7 @@ def test_products_that_no_format_holds_are_left_to_integers() -> None:
 
 
 def test_blocks_hold_their_channels_parameter_by_parameter() -> None:
-    scaling = Scaling(Arithmetic.INTEGER, False, (np.arange(3, dtype="int32"), np.full(3, 1.0, "float64")))
+    scaling = Scaling(Arithmetic.INTEGER, False, 0, (np.arange(3, dtype="int32"), np.full(3, 1.0, "float64")))
     one = [0, 0x3FF00000]
     assert scaling.packed([0, 1], 2).tolist() == [0, 1, *one, *one, 1, 2, *one, *one]
     assert scaling.packed([0], 4).tolist() == [0, 1, 2, 0, *one, *one, *one, 0, 0]
