@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from builder import tir
+from builder.families.linear_sums import linear_sum
+from builder.families.simd_sums import ATTRIBUTES
 from builder.families.window import Window
 from builder.operators.base import Kernel, constant, constant_value, dtype_of, shape_of
 
@@ -210,18 +212,16 @@ def add(call: Any, sign: int) -> Kernel | None:
     dtypes = {dtype_of(argument) for argument in (*call.args, call)}
     if dtypes != {"int8"} or len(shapes) != 1 or call.attrs.get("rounding", "twice") != "twice":
         return None
-    factors = {
-        name: (int(call.attrs[f"multiplier_{name}"]), -int(call.attrs[f"shift_{name}"])) for name in "aby"
-    }
-    if any(multiplier < 1 << 30 or right < 0 for multiplier, right in factors.values()):
+    attributes = {name: int(call.attrs[name]) for name in ATTRIBUTES}
+    form = linear_sum(attributes, sign)
+    if form is None:
         return None
     count = math.prod(shape_of(call))
-    inputs = [number for name in "ab" for number in (int(call.attrs[f"zero_{name}"]), *factors[name])]
-    result = (*factors["y"], *(int(call.attrs[name]) for name in ("zero", "low", "high")))
+    constants = (form.a, form.b, form.constant, form.shift, attributes["low"], attributes["high"])
 
     def body(a: Any, b: Any, y: Any) -> None:
         tensors = (tir.address(tensor, 0) for tensor in (a, b, y))
-        tir.evaluate(tir.call("int32", "rune_mcu_add", *tensors, count, sign, *inputs, *result))
+        tir.evaluate(tir.call("int32", "rune_mcu_add", *tensors, count, *constants))
 
     buffers = [(name, (count,), "int8") for name in "aby"]
     return Kernel(tir.kernel(buffers, body), call.args)

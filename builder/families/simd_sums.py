@@ -78,7 +78,7 @@ def proved_sum(attributes: Mapping[str, int], sign: int) -> FloatSum | None:
     a, b = (np.arange(-128, 128) - attributes[f"zero_{name}"] for name in "ab")
     levels = reference_sums(attributes, sign) - attributes["zero"]
     bounds = (attributes["low"] - attributes["zero"], attributes["high"] - attributes["zero"])
-    real_a, real_b = (_real(attributes, name) for name in "ab")
+    real_a, real_b = (real_factor(attributes, name) for name in "ab")
     for ulps_a, ulps_b in _CANDIDATES:
         scale_a = (np.float32(real_a).view("int32") + np.int32(ulps_a)).view("float32")
         scale_b = (np.float32(sign * real_b).view("int32") + np.int32(ulps_b)).view("float32")
@@ -115,7 +115,7 @@ def multiplied(values: Array, multiplier: int, shift: int) -> Array:
     return rounded
 
 
-def _real(attributes: Mapping[str, int], name: str) -> float:
+def real_factor(attributes: Mapping[str, int], name: str) -> float:
     """The factor from an operand to the result."""
     factors = (name, "y")
     scales = [attributes[f"multiplier_{f}"] * 2.0 ** (attributes[f"shift_{f}"] - 31) for f in factors]

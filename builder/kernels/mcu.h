@@ -395,33 +395,13 @@ RUNE_INLINE int32_t rune_mcu_depthwise(const int8_t *x, const int32_t *stream, i
   return 0;
 }
 
-/* A factor below 1: its multiplier, doubled, and its shift to the right; constants of a kernel. */
-typedef struct {
-  uint32_t multiplier;
-  int32_t right;
-} rune_mcu_factor;
-
-/* rune_multiply by such a factor, of a value below 2^30 in size, plus `zero`. */
-RUNE_INLINE int32_t rune_mcu_scale(int32_t value, rune_mcu_factor factor, int32_t zero) {
-  const int32_t product = (int32_t)rune_smmlar((uint32_t)value, factor.multiplier, (uint32_t)value);
-  if (factor.right == 0) return product + zero;
-  const int32_t rounded = product + (product >> 31);
-  if (factor.right == 1) return ((rounded + 1) >> 1) + zero;
-  return (int32_t)rune_smmlar((uint32_t)rounded, UINT32_C(1) << (32 - factor.right), (uint32_t)zero);
-}
-
-/* Sums (or differences) of int8 elements, both brought to one scale with 20 bits of headroom. */
-RUNE_INLINE int32_t rune_mcu_add(const int8_t *a, const int8_t *b, int8_t *y, int32_t count, int32_t sign, int32_t a_zero,
-                                 int32_t a_multiplier, int32_t a_right, int32_t b_zero, int32_t b_multiplier,
-                                 int32_t b_right, int32_t y_multiplier, int32_t y_right, int32_t y_zero, int32_t low,
-                                 int32_t high) {
-  const rune_mcu_factor a_factor = {2u * (uint32_t)a_multiplier, a_right}, b_factor = {2u * (uint32_t)b_multiplier, b_right};
-  const rune_mcu_factor y_factor = {2u * (uint32_t)y_multiplier, y_right};
-#pragma clang loop unroll_count(4)
+/* Sums of int8 elements in the linear form that `builder/families/linear_sums.py` proves. */
+RUNE_INLINE int32_t rune_mcu_add(const int8_t *a, const int8_t *b, int8_t *y, int32_t count, int32_t a_factor,
+                                 int32_t b_factor, int32_t constant, int32_t shift, int32_t low, int32_t high) {
+#pragma clang loop unroll_count(8)
   for (int32_t i = 0; i < count; ++i) {
-    const int32_t scaled_a = rune_mcu_scale((a[i] - a_zero) * (1 << 20), a_factor, 0);
-    const int32_t scaled_b = rune_mcu_scale((b[i] - b_zero) * (1 << 20), b_factor, 0);
-    y[i] = (int8_t)rune_clamp(rune_mcu_scale(scaled_a + sign * scaled_b, y_factor, y_zero), low, high);
+    const uint32_t sum = (uint32_t)(a[i] * a_factor) + (uint32_t)(b[i] * b_factor) + (uint32_t)constant;
+    y[i] = (int8_t)rune_clamp((int32_t)sum >> shift, low, high);
   }
   return 0;
 }

@@ -244,3 +244,35 @@ def test_sums_of_any_scales(builtin: str) -> None:
         graph.operator(builtin, [a, b], [y], fused_activation_function=RELU if number == 2 else NONE)
         graph.output(y)
     assert_equals_tflite_micro(graph.to_bytes(), int8_samples([(1, 37)] * 10, 3, count=30))
+
+
+PAIRS = [values.reshape(1, -1).astype("int8") for values in np.mgrid[-128:128, -128:128]]
+"""Every pair of two int8."""
+HALVES = (0.5, 0.5, 1.0)
+"""Scales of which half of all sums lie between two results."""
+WITHOUT_LINEAR_FORM = (1.0, 1 / 256, 0.5)
+
+
+@pytest.mark.parametrize("builtin", ["ADD", "SUB"])
+@pytest.mark.parametrize(
+    ("scales", "zeros", "activation"),
+    [
+        (HALVES, (0, 0, 0), NONE),
+        (HALVES, (-128, 127, 3), NONE),
+        ((0.0471, 0.0235, 0.0513), (-4, 11, -128), RELU),
+        ((0.002, 0.9, 0.4), (7, -100, 90), NONE),
+        (WITHOUT_LINEAR_FORM, (0, -61, -123), NONE),
+    ],
+)
+def test_sums_of_all_pairs(
+    builtin: str, scales: tuple[float, ...], zeros: tuple[int, ...], activation: int
+) -> None:
+    graph = Graph(builtin)
+    a, b = (
+        graph.input(name, (1, 1 << 16), "int8", Quantization((scale,), (zero,)))
+        for name, scale, zero in zip("ab", scales, zeros, strict=False)
+    )
+    y = graph.tensor("y", (1, 1 << 16), "int8", Quantization(scales[2:], zeros[2:]))
+    graph.operator(builtin, [a, b], [y], fused_activation_function=activation)
+    graph.output(y)
+    assert_equals_tflite_micro(graph.to_bytes(), [PAIRS])
