@@ -63,8 +63,34 @@ def convolution(call: Any, window: Window) -> Kernel:
 def fully_connected(call: Any) -> Kernel:
     """A fully connected layer: a 1x1 convolution over a row of pixels.  The call satisfies `fits`."""
     rows, depth = shape_of(call.args[0])
+    if rows == 1:
+        return _dense(call, depth, shape_of(call)[1])
     window = Window(1, 1, 1, 1, 1, 1, 0, 0)
     return _rows_by_channels(call, window, (1, 1, rows, depth), (1, 1, rows, shape_of(call)[1]))
+
+
+def _dense(call: Any, depth: int, channels: int) -> Kernel:
+    """A fully connected layer of a single row."""
+    starts, scaling = block_starts(channels, BLOCK), layer_scaling(call, 0)
+    filters = constant_value(call.args[1]).reshape(channels, 1, depth)
+    weights, scales = pack_rows(filters, starts).astype("int8"), scaling.packed(starts, BLOCK)
+    size, count = _round_up(depth, LANES), min(channels, BLOCK)
+    image = PaddedImage(Window(1, 1, 1, 1, 1, 1, 0, 0), (1, 1, depth), (1, 1, 1, channels))
+
+    def body(x: Any, w: Any, s: Any, y: Any) -> None:
+        padded = tir.workspace("int16", image.count)
+        image.fill(tir.address(x, 0, 0), padded, call)
+        with tir.loop(len(starts)) as block:
+            pointers = (
+                tir.address(padded, 0),
+                tir.address(w, block * (BLOCK * size)),
+                tir.address(s, block * (len(scales) // len(starts))),
+                tir.address(y, 0, tir.minimum(block * BLOCK, channels - count)),
+            )
+            arguments = (*pointers, size, count, *output_arguments(call, scaling))
+            tir.evaluate(tir.call("int32", "rune_dense_block", *arguments))
+
+    return layer_kernel(call, weights, scales, (1, depth), (1, channels), body)
 
 
 def depthwise(call: Any, window: Window) -> Kernel:
@@ -170,7 +196,7 @@ def layer_kernel(
     """The kernel of input, packed weights and packed constants of the scaling."""
     buffers = [
         ("x", x_shape, "int8"),
-        ("w", weights.shape, "int16"),
+        ("w", weights.shape, str(weights.dtype)),
         ("scales", scales.shape, "int32"),
         ("y", y_shape, "int8"),
     ]

@@ -193,6 +193,35 @@ RUNE_INLINE int32_t rune_conv_block(const int16_t *restrict x, const int16_t *re
   return 0;
 }
 
+/* One pixel by four channels, `depth` (a multiple of 8) halfwords by bytes: with a single pixel, weights are read once
+ * and what counts is how many bytes they have. */
+RUNE_INLINE int32_t rune_dense_block(const int16_t *restrict x, const int8_t *restrict w, const int32_t *restrict table,
+                                     int8_t *restrict y, int32_t depth, int32_t count, int32_t kind, int32_t is_signed,
+                                     int32_t zero_point, int32_t low, int32_t high) {
+  const rune_scaling scaling = {kind, is_signed, zero_point, low, high, 4};
+  v128_t a = wasm_i32x4_const_splat(0), b = a, c = a, d = a;
+#pragma clang loop unroll_count(2)
+  for (int32_t i = 0; i < depth; i += 8, w += 32) {
+    const v128_t p = wasm_v128_load(x + i);
+    a = wasm_i32x4_add(a, wasm_i32x4_dot_i16x8(p, wasm_i16x8_load8x8(w)));
+    b = wasm_i32x4_add(b, wasm_i32x4_dot_i16x8(p, wasm_i16x8_load8x8(w + 8)));
+    c = wasm_i32x4_add(c, wasm_i32x4_dot_i16x8(p, wasm_i16x8_load8x8(w + 16)));
+    d = wasm_i32x4_add(d, wasm_i32x4_dot_i16x8(p, wasm_i16x8_load8x8(w + 24)));
+  }
+  const v128_t sums = wasm_i32x4_add(rune_sum_lanes(a, b, c, d), wasm_v128_load(table));
+  const v128_t scaled = rune_rescale_x4(sums, table, 0, &scaling);
+  const v128_t halves = wasm_i16x8_narrow_i32x4(scaled, scaled);
+  const v128_t bytes = rune_bounded_bytes(halves, halves, &scaling);
+  if (count == 4) {
+    wasm_v128_store32_lane(y, bytes, 0);
+    return 0;
+  }
+  int8_t all[16];
+  wasm_v128_store(all, bytes);
+  for (int32_t i = 0; i < count; ++i) y[i] = all[i];
+  return 0;
+}
+
 /* Two taps of eight channels of a depthwise convolution. */
 RUNE_INLINE void rune_tap_pair(v128_t *first, v128_t *second, const int16_t *x0, const int16_t *x1,
                                const int16_t *w) {

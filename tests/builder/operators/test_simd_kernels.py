@@ -48,6 +48,12 @@ DEPTHWISE = [
     depthwise((9, 9, 8), 8, (9, 8), (9, 9)),
     depthwise((6, 6, 11), 11, (3, 3), (6, 6), dilation=(2, 1), y_zero=-128, activation=RELU),
 ]
+FULLY_CONNECTED = [
+    fully_connected(1, 1, 1),
+    fully_connected(1, 24, 8),
+    fully_connected(1, 13, 9, y_zero=-128, activation=RELU),
+    fully_connected(3, 20, 6),
+]
 SCALES = [
     layer
     for y_scale in (0.0006, 0.02, 0.7, 200.0)
@@ -61,8 +67,8 @@ SCALES = [
 
 @pytest.mark.parametrize(
     "layers",
-    [CONVOLUTIONS, WINOGRAD, WINOGRAD_EXTREMES, DEPTHWISE, SCALES],
-    ids=["convolutions", "winograd", "winograd_extremes", "depthwise", "scales"],
+    [CONVOLUTIONS, WINOGRAD, WINOGRAD_EXTREMES, DEPTHWISE, FULLY_CONNECTED, SCALES],
+    ids=["convolutions", "winograd", "winograd_extremes", "depthwise", "fully_connected", "scales"],
 )
 def test_equal_to_the_reference(layers: Sequence[Layer]) -> None:
     graph, generator = Graph("layers"), np.random.default_rng(6)
