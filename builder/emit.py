@@ -32,6 +32,7 @@ KERNEL_HEADERS = (
     "text.h",
     "simd.h",
     "winograd.h",
+    "pointwise.h",
     "mcu.h",
 )
 ALIGNMENT = {Profile.SIMD: 16, Profile.MCU: 4}

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from builder import tir
-from builder.families import mcu, simd, simd_winograd
+from builder.families import mcu, simd, simd_pointwise, simd_winograd
 from builder.families.weighted_sum import Arithmetic, WeightedSum
 from builder.families.window import Window, inside, taps, tflite_window
 from builder.operators.base import Kernel, Node, Unsupported, shape_of
@@ -51,6 +51,8 @@ class Conv2D(WeightedSum):
             and window.dilation_width == 1
             and simd.fits(call, self.channel_axis)
         ):
+            if simd_pointwise.fits(call, window):
+                return simd_pointwise.convolution(call)
             if simd_winograd.fits(call, window):
                 return simd_winograd.convolution(call, window)
             return simd.convolution(call, window)

@@ -30,6 +30,11 @@ CONVOLUTIONS = [
     conv((9, 6, 3), 4, (3, 3), (9, 6), dilation=(2, 1)),
     conv((2, 9, 1), 4, (1, 5), (2, 9)),
 ]
+POINTWISE = [
+    conv((1, 2, 8), 16, (1, 1), (1, 2)),
+    conv((3, 5, 24), 32, (1, 1), (3, 5), y_zero=-128, activation=RELU),
+    conv((3, 3, 16), 16, (1, 1), (3, 3), y_scale=0.0006),
+]
 WINOGRAD = [
     conv((3, 3, 8), 16, (3, 3), (3, 3)),
     conv((4, 6, 16), 16, (3, 3), (4, 6), y_zero=-128, activation=RELU),
@@ -67,8 +72,16 @@ SCALES = [
 
 @pytest.mark.parametrize(
     "layers",
-    [CONVOLUTIONS, WINOGRAD, WINOGRAD_EXTREMES, DEPTHWISE, FULLY_CONNECTED, SCALES],
-    ids=["convolutions", "winograd", "winograd_extremes", "depthwise", "fully_connected", "scales"],
+    [CONVOLUTIONS, POINTWISE, WINOGRAD, WINOGRAD_EXTREMES, DEPTHWISE, FULLY_CONNECTED, SCALES],
+    ids=[
+        "convolutions",
+        "pointwise",
+        "winograd",
+        "winograd_extremes",
+        "depthwise",
+        "fully_connected",
+        "scales",
+    ],
 )
 def test_equal_to_the_reference(layers: Sequence[Layer]) -> None:
     graph, generator = Graph("layers"), np.random.default_rng(6)
