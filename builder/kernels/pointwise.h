@@ -52,17 +52,18 @@ RUNE_INLINE void rune_pointwise_block(const int16_t *restrict x, const int16_t *
   wasm_v128_store(y + channels, rune_rescale_x16(b0, b1, b2, b3, table, scaling));
 }
 
-/* At least two pixels of `depth` bytes to as many of `channels` (a multiple of 16).  `spread` is room for two. */
+/* At least two pixels of `depth` bytes, `step` apart, to as many of `channels` (a multiple of 16).  `spread` is room for two. */
 RUNE_INLINE int32_t rune_pointwise(const int8_t *restrict x, const int16_t *restrict w, const int32_t *restrict table,
-                                   int8_t *restrict y, int16_t *restrict spread, int32_t pixels, int32_t depth,
-                                   int32_t channels, int32_t offset, int32_t kind, int32_t is_signed,
+                                   int8_t *restrict y, int16_t *restrict spread, int32_t pixels, int32_t step,
+                                   int32_t depth, int32_t channels, int32_t offset, int32_t kind, int32_t is_signed,
                                    int32_t zero_point, int32_t low, int32_t high) {
   const rune_scaling scaling = {kind, is_signed, zero_point, low, high, 16};
   const int32_t rows = kind == RUNE_FLOAT32 ? 3 : 5; /* Of sixteen constants. */
 #pragma clang loop unroll(disable)
   for (int32_t next = 0; next < pixels; next += 2) {
     const int32_t pixel = next + 2 <= pixels ? next : pixels - 2; /* The last pair overlaps the one before it. */
-    rune_spread_pairs(x + pixel * depth, spread, 2 * depth, offset);
+    rune_spread_pairs(x + pixel * step, spread, depth, offset);
+    rune_spread_pairs(x + pixel * step + step, spread + depth * 4, depth, offset);
 #pragma clang loop unroll(disable)
     for (int32_t c = 0; c < channels; c += 16)
       rune_pointwise_block(spread, w + c * depth, table + c * rows, y + pixel * channels + c, depth, channels, &scaling);

@@ -52,7 +52,7 @@ class Conv2D(WeightedSum):
             and simd.fits(call, self.channel_axis)
         ):
             if simd_pointwise.fits(call, window):
-                return simd_pointwise.convolution(call)
+                return simd_pointwise.convolution(call, window)
             if simd_winograd.fits(call, window):
                 return simd_winograd.convolution(call, window)
             return simd.convolution(call, window)
