@@ -86,16 +86,16 @@ class QemuBoard:
         uart, port = machine.uart.fileno(), pty.fileno()
         sources = [stop.fileno(), uart, machine.qmp.fileno(), *([port] if self._wants_input() else [])]
         sinks = ([uart] if self._pending else []) + ([port] if pty.backlog and not pty.wait_s() else [])
-        readable, writable, _ = select.select(sources, sinks, [], self._timeout())
+        _, writable, _ = select.select(sources, sinks, [], self._timeout())
         if self._wants_input():
             self._pending += pty.receive(_PENDING_BYTES - len(self._pending))
         if uart in writable:
             self._send_pending()
-        if uart in readable:
-            self._receive_output()
+        self._receive_output()
         pty.flush()
         self._keep_flash_when_quiet()
         self._nudge()
+        self._receive_output()
         if any(event["event"] == "SHUTDOWN" for event in machine.qmp.events()):
             self._restart()
 
@@ -121,14 +121,11 @@ class QemuBoard:
         self._unanswered_since = self._unanswered_since or self._changed_at
 
     def _receive_output(self) -> None:
-        try:
-            data = self._machine.uart.recv(65_536)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        if not data:
+        data = self._machine.output.take()
+        if not data and self._machine.output.is_closed:
             raise self._machine.failure()
+        if not data:
+            return
         self._pty.send(data)
         self._changed_at = time.monotonic()
         self._unanswered_since = None
@@ -160,6 +157,33 @@ class QemuBoard:
         self._changed_at = None
 
 
+class Output:
+    """What a board has sent and nobody has taken; the socket never blocks."""
+
+    def __init__(self, uart: socket.socket) -> None:
+        self._uart = uart
+        self._received = b""
+        self.is_closed = False
+        """Whether the other end is gone."""
+
+    def drain(self) -> None:
+        """Receive what there is."""
+        try:
+            data = self._uart.recv(65_536)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        self.is_closed = not data
+        self._received += data
+
+    def take(self) -> bytes:
+        """Everything that was received, at most once."""
+        self.drain()
+        data, self._received = self._received, b""
+        return data
+
+
 @dataclass(frozen=True)
 class Machine:
     """One QEMU process: from a reset to the next."""
@@ -167,6 +191,7 @@ class Machine:
     settings: Settings
     process: subprocess.Popen[bytes]
     uart: socket.socket
+    output: Output
     qmp: QmpClient
     folder: tempfile.TemporaryDirectory[str]
 
@@ -190,7 +215,8 @@ class Machine:
             )
         uart.setblocking(False)
         try:
-            return cls(settings, process, uart, QmpClient(control), folder)
+            output = Output(uart)
+            return cls(settings, process, uart, output, QmpClient(control, uart, output.drain), folder)
         except LinkError:
             process.kill()
             status = process.wait()

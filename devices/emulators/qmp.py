@@ -6,6 +6,7 @@ import json
 import select
 import socket
 import time
+from collections.abc import Callable
 from typing import Any
 
 from container.errors import LinkError
@@ -15,10 +16,17 @@ _LINE_BYTES = 1 << 20
 
 
 class QmpClient:
-    """Speaks QMP on a connected socket.  All that fails is a LinkError."""
+    """Speaks QMP on a connected socket.  All that fails is a LinkError.
 
-    def __init__(self, connection: socket.socket) -> None:
+    QEMU answers nothing while a write of the guest's waits for room in `serial`, and there is room for a few
+    hundred bytes only, since the guest writes them one by one: so `drain` is called whenever `serial` has
+    some, also while an answer is waited for.
+    """
+
+    def __init__(self, connection: socket.socket, serial: socket.socket, drain: Callable[[], None]) -> None:
         self._connection = connection
+        self._serial = serial
+        self._drain = drain
         self._received = b""
         self._events: list[dict[str, Any]] = []
         self._next_message(time.monotonic() + ANSWER_S)  # the greeting
@@ -63,11 +71,16 @@ class QmpClient:
         return message
 
     def _receive(self, deadline: float) -> None:
-        self._connection.settimeout(max(0.001, deadline - time.monotonic()))
+        seconds = max(0.0, deadline - time.monotonic())
+        readable, _, _ = select.select([self._connection, self._serial], [], [], seconds)
+        if not readable or time.monotonic() >= deadline:
+            raise LinkError(f"QEMU did not answer within {ANSWER_S:.0f} s")
+        if self._serial in readable:
+            self._drain()
+        if self._connection not in readable:
+            return
         try:
             data = self._connection.recv(65_536)
-        except TimeoutError:
-            raise LinkError(f"QEMU did not answer within {ANSWER_S:.0f} s") from None
         except OSError:
             data = b""
         if not data or len(self._received) > _LINE_BYTES:

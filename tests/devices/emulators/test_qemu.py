@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import struct
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +16,8 @@ import serial
 
 from container.errors import RuneError
 from devices import board as boards
-from devices.emulators import base, pty, qemu
+from devices.emulators import base, pty, qemu, qmp
+from devices.emulators.qemu import Output
 from tests.devices.emulators.firmware import ask, compile_c
 from tests.shared import need_program
 
@@ -218,3 +221,26 @@ def test_a_state_of_another_size_is_refused(board: boards.Board, tmp_path: Path)
 def test_firmware_that_is_too_large_is_refused(board: boards.Board) -> None:
     with pytest.raises(RuneError, match=r"the firmware has 32,769 bytes; mps2-an386 has room for 32,768"):
         base.start_emulator(board, firmware=bytes(0x8001))
+
+
+def test_an_answer_comes_although_the_board_talks_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """QEMU answers nothing while the guest's bytes, written one by one, have no room."""
+    monkeypatch.setattr(qmp, "ANSWER_S", 5.0)
+    control, their_control = socket.socketpair()
+    uart, their_uart = socket.socketpair()
+    uart.setblocking(False)
+
+    def qemu() -> None:
+        their_control.sendall(b'{"QMP": {}}\n')
+        their_control.recv(1000)
+        for _ in range(5000):
+            their_uart.sendall(b"x")
+        their_control.sendall(b'{"return": {}}\n')
+
+    peer = threading.Thread(target=qemu, daemon=True)
+    peer.start()
+    output = Output(uart)
+    with control, their_control, uart, their_uart:
+        qmp.QmpClient(control, uart, output.drain)
+        peer.join(5.0)
+        assert output.take() == b"x" * 5000
