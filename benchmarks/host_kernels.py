@@ -121,7 +121,7 @@ def litert(model: bytes) -> Callable[[int], None] | None:
     """Runs a model so many times in LiteRT; None where it is not installed."""
     if importlib.util.find_spec("ai_edge_litert") is None:
         return None
-    from ai_edge_litert.interpreter import Interpreter  # type: ignore[import-untyped]
+    from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(model_content=model, num_threads=1)
     interpreter.allocate_tensors()
