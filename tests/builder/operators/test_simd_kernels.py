@@ -11,7 +11,7 @@ import pytest
 from builder.families import simd_winograd
 from examples.tflite_writer import Graph
 from tests.builder.model_runs import assert_equals_tflite_micro, int8_samples
-from tests.builder.operators.test_mcu_kernels import (
+from tests.builder.operators.layers import (
     RELU,
     VALID,
     Layer,
