@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -24,9 +23,3 @@ def shared_path(relative: str) -> Path:
             pytest.fail(missing)
         pytest.skip(missing)
     return path
-
-
-def need_program(name: str) -> None:
-    """Skip the test where a program is not installed; with `RUNE_STRICT=1` that is a failure."""
-    if shutil.which(name) is None:
-        pytest.skip(f"the program {name} is not installed")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
+
+from devices.emulators import bootloaders
 
 
 def needs(program: str) -> str:
@@ -13,3 +16,11 @@ def needs(program: str) -> str:
     if found is None:
         pytest.skip(f"the program {program} is not installed")
     return found
+
+
+def needs_simavr() -> None:
+    """Skips the test without what an emulated AVR board wants: compilers, headers, bootloaders, avrdude."""
+    for program in ("avr-gcc", "gcc", "avrdude"):
+        needs(program)
+    if not Path("/usr/include/simavr").exists() or not bootloaders.FOLDER.exists():
+        pytest.skip("libsimavr-dev or arduino-core-avr is not installed")

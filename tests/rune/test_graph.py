@@ -15,8 +15,8 @@ from container.tensors import ElementType, TensorType
 from rune import graph
 from tests.container import samples
 from tests.rune.commands import EXAMPLES, rune
-from tests.shared import need_program
 from tests.snapshots import assert_snapshot
+from tests.tools import needs
 
 MANIFEST = samples.manifest()
 
@@ -26,7 +26,7 @@ def test_dot() -> None:
 
 
 def test_svg_shows_every_stage_and_type(tmp_path: Path) -> None:
-    need_program("dot")
+    needs("dot")
     file = tmp_path / "picture.svg"
     graph.draw(MANIFEST.name, MANIFEST.stages, file)
     texts = {element.text for element in ElementTree.parse(file).iter("{http://www.w3.org/2000/svg}text")}

@@ -13,7 +13,7 @@ from container.sections import Container
 from devices.aot.build import export_c
 from tests.devices.aot import containers
 from tests.devices.aot.guests import of_text
-from tests.shared import need_program
+from tests.tools import needs
 
 HARNESS = """
 #include <stdint.h>
@@ -39,7 +39,7 @@ FLAGS = ("-std=c11", "-O2", "-Wall", "-Wextra", "-Werror")
 
 
 def compiled(container: Container, folder: Path) -> Path:
-    need_program("gcc")
+    needs("gcc")
     (folder / "container.c").write_text(export_c(container))
     (folder / "main.c").write_text(HARNESS)
     subprocess.run(["gcc", *FLAGS, "container.c", "main.c", "-o", "run"], cwd=folder, check=True)

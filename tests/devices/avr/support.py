@@ -5,35 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
-
-import pytest
 
 from container.sections import Container
 from devices import board as boards
 from devices.avr.build import AvrBuild, build_avr_image
 from devices.avr.stream import BootedStream
 from devices.board import Board
-from devices.emulators import bootloaders
 from devices.emulators.base import RunningEmulator, start_emulator
 from devices.execution import BoardApplication
 from devices.link.session import Session
 from tests.devices.aot import containers
-from tests.tools import needs
-
-
-def need_compiler() -> None:
-    """Skips without avr-gcc."""
-    needs("avr-gcc")
-
-
-def need_emulator() -> None:
-    """Skips without what an emulated AVR board wants."""
-    need_compiler()
-    needs("gcc")
-    needs("avrdude")
-    if not Path("/usr/include/simavr").exists() or not bootloaders.FOLDER.exists():
-        pytest.skip("libsimavr-dev or arduino-core-avr is not installed")
 
 
 @cache

@@ -16,12 +16,13 @@ from devices.link import agent
 from devices.link.session import Session
 from devices.loaders.avrdude import flash_avr
 from tests.devices.aot import containers, guests
-from tests.devices.avr.support import need_emulator, open_session, running
+from tests.devices.avr.support import open_session, running
+from tests.tools import needs_simavr
 
 
 @pytest.fixture(autouse=True)
 def tools() -> None:
-    need_emulator()
+    needs_simavr()
 
 
 def check_vectors(container: Container, application: BoardApplication, count: int) -> None:

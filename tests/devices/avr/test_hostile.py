@@ -17,7 +17,8 @@ from devices.link import agent
 from devices.link.messages import Phase
 from devices.link.session import Session
 from tests.devices.aot import guests
-from tests.devices.avr.support import need_emulator, running
+from tests.devices.avr.support import running
+from tests.tools import needs_simavr
 
 MEMORY = 256
 CONSTANTS = 32
@@ -64,7 +65,7 @@ TEXT = f"""(module
 
 @pytest.fixture(scope="module")
 def guest() -> Container:
-    need_emulator()
+    needs_simavr()
     return guests.of_text(TEXT, read_only=CONSTANTS - 16, memory=MEMORY)
 
 

@@ -13,14 +13,15 @@ from container.errors import BudgetError, CompileError, ContainerError, RuneErro
 from devices import board as boards
 from devices.avr import build
 from tests.devices.aot import containers, guests
-from tests.devices.avr.support import example_image, need_compiler
+from tests.devices.avr.support import example_image
+from tests.tools import needs
 
 UNO, MEGA = boards.load("uno"), boards.load("mega2560")
 
 
 @pytest.fixture(autouse=True)
 def tools() -> None:
-    need_compiler()
+    needs("avr-gcc")
 
 
 def test_digits_fit_the_uno_with_weights_in_flash() -> None:

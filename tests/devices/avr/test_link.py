@@ -17,7 +17,8 @@ from devices import board as boards
 from devices.avr.stream import BootedStream
 from devices.emulators.base import start_emulator
 from tests.devices.aot import containers
-from tests.devices.avr.support import example_image, need_emulator
+from tests.devices.avr.support import example_image
+from tests.tools import needs_simavr
 
 ANSWER_S = 5.0
 ATTEMPTS = 2
@@ -68,7 +69,7 @@ class Line:
 
 @pytest.fixture(scope="module")
 def line() -> Iterator[Line]:
-    need_emulator()
+    needs_simavr()
     uno = boards.load("uno")
     image = example_image("sine/int8.Runefile", "uno")
     with start_emulator(uno, firmware=image.data) as emulator:

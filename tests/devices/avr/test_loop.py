@@ -23,8 +23,9 @@ from devices.link.messages import Output, Phase
 from devices.link.session import RefusedError
 from devices.monitor import Inference, Monitor
 from tests.devices.aot import containers, guests
-from tests.devices.avr.support import need_compiler, need_emulator, open_session
+from tests.devices.avr.support import open_session
 from tests.rune.commands import printed, rune
+from tests.tools import needs, needs_simavr
 
 UNO, MEGA = boards.load("uno"), boards.load("mega2560")
 DEADLINE_S = 20.0
@@ -41,7 +42,7 @@ FED = "FROM runicos/base\nCAPABILITY<U8[2]> dice RAW\nOUT serial\nRUN dice seria
 
 @pytest.fixture(autouse=True)
 def tools() -> None:
-    need_emulator()
+    needs_simavr()
 
 
 def marsaglia(count: int) -> bytes:
@@ -67,7 +68,7 @@ def looping(text: str, board: boards.Board = UNO) -> Iterator[tuple[RunningEmula
 @pytest.fixture(scope="module")
 def uno() -> Iterator[RunningEmulator]:
     """One that loops; each opening of its port resets it."""
-    need_emulator()
+    needs_simavr()
     with looping(BOTH) as (emulator, _, _):
         yield emulator
 
@@ -262,7 +263,7 @@ RUN dark nowhere
 
 @pytest.fixture(scope="module")
 def pins_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    need_emulator()
+    needs_simavr()
     program = tmp_path_factory.mktemp("pins") / "pins"
     source = Path(__file__).with_name("pins.c")
     subprocess.run(["gcc", "-O2", str(source), "-lsimavr", "-o", str(program)], check=True)
@@ -298,7 +299,7 @@ def test_pins_follow_outputs(
 
 @pytest.mark.parametrize(("board", "variant"), [(UNO, "standard"), (MEGA, "mega")], ids=["uno", "mega2560"])
 def test_pins_have_the_numbers_of_arduinos_own_tables(board: boards.Board, variant: str) -> None:
-    need_compiler()
+    needs("avr-gcc")
     folder = bootloaders.FOLDER.parent / "variants" / variant
     text = (folder / "pins_arduino.h").read_text()
 

@@ -13,7 +13,8 @@ from devices import board as boards
 from devices.avr.build import build_avr_image
 from runtime.application import Application
 from tests.devices.aot import guests
-from tests.devices.avr.support import need_emulator, running
+from tests.devices.avr.support import running
+from tests.tools import needs_simavr
 
 ROUNDS = 30
 SPECIAL_FLOATS = (
@@ -127,7 +128,7 @@ def values(data: bytes) -> Iterator[tuple[str, str]]:
 
 
 def test_every_operation_has_the_bits_of_this_machine() -> None:
-    need_emulator()
+    needs_simavr()
     container, board, generator = guest(), boards.load("mega2560"), random.Random(1)
     image = build_avr_image(container, board)
     with (

@@ -18,15 +18,16 @@ from devices.emulators.base import start_emulator
 from devices.link.session import Patience, Session
 from devices.link.stream import SerialStream
 from tests.devices.aot import containers
-from tests.devices.avr.support import example_image, need_emulator
+from tests.devices.avr.support import example_image
 from tests.devices.link import applications
 from tests.devices.link.pty_board import plugged_in
 from tests.rune.commands import rune
+from tests.tools import needs_simavr
 
 
 @pytest.mark.parametrize("name", ["uno", "mega2560"])
 def test_a_board_with_a_bootloader_is_reached(name: str, tmp_path: Path) -> None:
-    need_emulator()
+    needs_simavr()
     image = example_image("sine/int8.Runefile", name)
     with (
         start_emulator(boards.load(name), firmware=image.data) as emulator,
@@ -41,7 +42,7 @@ def test_a_board_with_a_bootloader_is_reached(name: str, tmp_path: Path) -> None
 def test_run_and_verify_find_the_board_at_a_bare_port(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    need_emulator()
+    needs_simavr()
     monkeypatch.chdir(tmp_path)
     board, app = boards.load("mega2560"), containers.example("sine/int8.Runefile")
     Path("sine.rune").write_bytes(seal(app.manifest, app.modules, app.golden))

@@ -19,7 +19,7 @@ from devices import board as boards
 from devices.emulators import base, pty, qemu, qmp
 from devices.emulators.qemu import Output
 from tests.devices.emulators.firmware import ask, compile_c
-from tests.shared import need_program
+from tests.tools import needs
 
 ANSWER_S = 10.0
 
@@ -75,7 +75,7 @@ e BYTE echoes, X resets, f floods."""
 
 @pytest.fixture(params=list(UARTS))
 def board(request: pytest.FixtureRequest) -> boards.Board:
-    need_program(qemu.PROGRAM)
+    needs(qemu.PROGRAM)
     return boards.find(request.param)
 
 

@@ -12,7 +12,7 @@ import serial
 from container.errors import RuneError
 from devices import board as boards
 from devices.emulators import base, bootloaders
-from tests.tools import needs
+from tests.tools import needs_simavr
 
 DEADLINE_S = 20.0
 BOARDS = ("uno", "mega2560")
@@ -30,10 +30,7 @@ int main(void) {
 
 @pytest.fixture(scope="module", autouse=True)
 def tools() -> None:
-    for program in ("avrdude", "avr-gcc", "gcc"):
-        needs(program)
-    if not Path("/usr/include/simavr").exists() or not bootloaders.FOLDER.exists():
-        pytest.skip("libsimavr-dev or arduino-core-avr is not installed")
+    needs_simavr()
 
 
 def compiled(board: boards.Board, folder: Path) -> Path:

@@ -15,8 +15,7 @@ from container.errors import LinkError, PortError, RuneError, UsageError
 from devices import board as boards
 from devices.emulators.base import start_emulator
 from devices.loaders import avrdude
-from tests.devices.avr.support import need_emulator
-from tests.tools import needs
+from tests.tools import needs, needs_simavr
 
 UNO, MEGA = boards.load("uno"), boards.load("mega2560")
 WORD = ":020000000C945E\n:00000001FF\n"
@@ -49,7 +48,7 @@ def test_no_loader_may_take_for_ever(silent_port: str) -> None:
 
 
 def test_another_chip_is_told() -> None:
-    need_emulator()
+    needs_simavr()
     # The Uno's bootloader answers whatever part it is asked for, with its own signature.
     asked = replace(UNO, cpu=replace(UNO.cpu, model="atmega168p"))
     with start_emulator(UNO) as emulator:
