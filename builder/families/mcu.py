@@ -1,8 +1,9 @@
 """Kernels of the `mcu` profile for sums of products of int8, around the C of `kernels/mcu.h`.
 
-They multiply pairs of halfwords through the helpers of `kernels/dsp.h`: convolutions three pixels by two
-channels at a time, depthwise ones a channel at a time from a copy in which its pixels are neighbours.  Every
-bit is that of the plain kernels; what cannot be proved to fit is left to them (`scaling`).
+They multiply pairs of halfwords through the helpers of `kernels/dsp.h`: convolutions a block of pixels and
+channels at a time, depthwise ones a channel at a time from a copy in which its pixels are neighbours; which
+block is chosen in `builder/blocking/`.  Every bit is that of the plain kernels; what cannot be proved to fit
+is left to them (`scaling`).
 """
 
 from __future__ import annotations
@@ -15,19 +16,15 @@ from typing import Any
 import numpy as np
 
 from builder import tir
+from builder.blocking.cost import choose_blocking, choose_strips
+from builder.blocking.shapes import GROUP, Blocking, Convolution, Planes
 from builder.families.linear_sums import linear_sum
 from builder.families.simd_sums import ATTRIBUTES
 from builder.families.window import Window
 from builder.operators.base import Kernel, constant, constant_value, dtype_of, shape_of
 
-PIXELS = 3
-"""Output pixels of a micro-kernel."""
 LARGEST_TAP_WORDS = 32
 """Of a depthwise filter."""
-PLANE_BYTES = 2048
-"""Of the copies of channels that a depthwise convolution reads, where its rows are short enough."""
-COLUMN_BYTES = 3584
-"""Of the copies of windows, as halfwords, that a convolution reads; longer ones are kept as bytes."""
 LARGEST_PAIRED_SUM = 1 << 23
 """Sums below it survive being carried times 256 in 32 bits."""
 LARGEST_SUM = 1 << 30
@@ -106,56 +103,49 @@ def convolution(call: Any, scaled: Scaling, window: Window) -> Kernel:
 def fully_connected(call: Any, scaled: Scaling) -> Kernel:
     """A fully connected layer: a 1x1 convolution over a row of pixels."""
     rows, depth = shape_of(call.args[0])
-    if rows == 1 and depth % 4 == 0 and 2 * depth > COLUMN_BYTES:
-        return _row(call, scaled)
+    units = shape_of(call)[1]
+    blocking = choose_blocking(Convolution(rows, units, depth))
+    if rows == 1 and depth % 4 == 0 and blocking.direct:
+        return _row(call, scaled, blocking)
     window = Window(1, 1, 1, 1, 1, 1, 0, 0)
-    return _convolution(call, scaled, window, (1, 1, rows, depth), (1, 1, rows, shape_of(call)[1]))
+    return _convolution(call, scaled, window, (1, 1, rows, depth), (1, 1, rows, units))
 
 
-def _row(call: Any, scaled: Scaling) -> Kernel:
+def _row(call: Any, scaled: Scaling, blocking: Blocking) -> Kernel:
     """A fully connected layer of one row, read where it lies."""
     channels, depth = scaled.weights.shape
-    pairs = _pairs(1, channels)
+    block = (blocking.pairs, blocking.unrolled, depth // 2)
 
     def body(x: Any, stream: Any, y: Any) -> None:
         tensors = (tir.address(x, 0, 0), tir.address(stream, 0), tir.address(y, 0, 0))
-        arguments = (*tensors, channels, pairs, depth // 2, int(scaled.wide), *scaled.range)
+        arguments = (*tensors, channels, *block, int(scaled.wide), *scaled.range)
         tir.evaluate(tir.call("int32", "rune_mcu_fully_connected", *arguments))
 
-    stream = pack(scaled, pairs)
+    stream = pack(scaled, blocking.pairs)
     buffers = [("x", (1, depth), "int8"), ("w", stream.shape, "int32"), ("y", (1, channels), "int8")]
     return Kernel(tir.kernel(buffers, body), [call.args[0], constant(stream)])
-
-
-def _pairs(pixels: int, channels: int) -> int:
-    """Pairs of channels that are computed at a time."""
-    if pixels > 1:
-        return 1
-    return 4 if channels > 4 else 2
 
 
 def _convolution(
     call: Any, scaled: Scaling, window: Window, x_shape: tuple[int, ...], y_shape: tuple[int, ...]
 ) -> Kernel:
     batches, *image = x_shape
-    words = _round_up(scaled.weights.shape[1], 4) // 2
-    # A long column is kept as bytes, of one pixel: a quarter of the memory for a tenth of the speed.
-    pixels = min(y_shape[1] * y_shape[2], PIXELS)
-    direct = 4 * words * pixels > COLUMN_BYTES
-    pixels = 1 if direct else pixels
-    pairs = _pairs(pixels, y_shape[3])
+    layer = Convolution(y_shape[1] * y_shape[2], y_shape[3], scaled.weights.shape[1])
+    blocking = choose_blocking(layer)
     geometry = (*image, *window.attributes().values(), int(call.attrs["input_zero"]), *y_shape[1:])
-    blocking = (pixels, pairs, words, int(direct), int(scaled.wide), *scaled.range)
+    block = (blocking.pixels, blocking.pairs, blocking.unrolled, layer.words, int(blocking.direct))
 
     def body(x: Any, stream: Any, y: Any) -> None:
-        columns = _workspace(words // 2 if direct else pixels * words)
-        staged = tir.address(_workspace(words // 2) if image[2] % 4 else columns, 0)
+        columns = _workspace(layer.column_bytes(blocking) // 4)
+        staged = tir.address(_workspace(layer.words // 2) if image[2] % 4 else columns, 0)
         with tir.loop(batches) as n:
             tensors = (tir.address(x, n, 0, 0, 0), tir.address(stream, 0), tir.address(y, n, 0, 0, 0))
-            arguments = (*tensors, tir.address(columns, 0), staged, *geometry, *blocking)
-            tir.evaluate(tir.call("int32", "rune_mcu_convolution", *arguments))
+            arguments = (*tensors, tir.address(columns, 0), staged, *geometry, *block)
+            tir.evaluate(
+                tir.call("int32", "rune_mcu_convolution", *arguments, int(scaled.wide), *scaled.range)
+            )
 
-    stream = pack(scaled, pairs)
+    stream = pack(scaled, blocking.pairs)
     buffers = [("x", x_shape, "int8"), ("w", stream.shape, "int32"), ("y", y_shape, "int8")]
     return Kernel(tir.kernel(buffers, body), [call.args[0], constant(stream)])
 
@@ -174,21 +164,23 @@ def depthwise(call: Any, scaled: Scaling, window: Window) -> Kernel | None:
     if sides.rows.kernel * words > LARGEST_TAP_WORDS:
         return None
     pitch = _round_up((sides.columns.result - 1) * sides.columns.stride + 2 * words, 2)
-    # Four channels are gathered by words, where each is one plane and they are whole words.
-    group = 4 if image[2] % 4 == 0 and channels == image[2] else 1
-    strip = sides.strip(group * pitch)
+    # Channels are gathered by words where each is one plane and they are whole words.
+    has_groups = image[2] % GROUP == 0 and channels == image[2]
+    rows = sides.rows
+    layer = Planes(rows.result, rows.extent, rows.stride, pitch, has_groups)
+    strips = choose_strips(layer)
     geometry = (
         *sides.arguments(int(call.attrs["input_zero"])),
         pitch,
         channels,
         channels // image[2],
-        group,
-        strip,
+        strips.group,
+        strips.rows,
         words,
     )
 
     def body(x: Any, stream: Any, y: Any) -> None:
-        planes = _workspace(group * sides.rows.extent(strip) * pitch // 2)
+        planes = _workspace(layer.plane_bytes(strips) // 4)
         with tir.loop(batches) as n:
             tensors = (tir.address(x, n, 0, 0, 0), tir.address(stream, 0), tir.address(y, n, 0, 0, 0))
             arguments = (*tensors, tir.address(planes, 0), *geometry, *scaled.range)
@@ -240,9 +232,10 @@ class _Side:
     x_step: int
     y_step: int
 
-    def extent(self, results: int) -> int:
-        """How far so many results reach."""
-        return (results - 1) * self.stride + (self.kernel - 1) * self.dilation + 1
+    @property
+    def extent(self) -> int:
+        """How far the taps of a result reach."""
+        return (self.kernel - 1) * self.dilation + 1
 
 
 @dataclass(frozen=True)
@@ -262,11 +255,6 @@ class _Sides:
 
     def swapped(self) -> _Sides:
         return _Sides(self.columns, self.rows)
-
-    def strip(self, pitch: int) -> int:
-        """Rows of the result to compute at a time: as many as fit into `PLANE_BYTES`, but one."""
-        room = PLANE_BYTES // (2 * pitch) - self.rows.extent(1)
-        return min(max(room // self.rows.stride + 1, 1), self.rows.result)
 
     def arguments(self, zero: int) -> tuple[int, ...]:
         """What `rune_mcu_plane` holds, but for the pitch."""

@@ -15,7 +15,7 @@
 
 #ifndef __wasm_simd128__
 
-enum { RUNE_MCU_PIXELS = 3, RUNE_MCU_PAIRS = 4 };
+enum { RUNE_MCU_PIXELS = 4, RUNE_MCU_PAIRS = 4 };
 
 /* How sums become bytes; constants of a kernel. */
 typedef struct {
@@ -59,11 +59,11 @@ RUNE_INLINE void rune_mcu_load_two(const void *from, uint32_t *words) {
   words[1] = (uint32_t)(both >> 32);
 }
 
-/* `pixels` columns by `pairs` pairs of channels.  Of each pair the stream has two biases and two scales, then come
- * `words` words of each, in turn. */
+/* `pixels` columns by `pairs` pairs of channels, `unrolled` words in a round.  Of each pair the stream has two biases
+ * and two scales, then come `words` words of each, in turn. */
 RUNE_INLINE void rune_mcu_block(const uint32_t *columns, const int32_t *stream, int8_t *y, int32_t pixels,
-                                int32_t pairs, int32_t words, int32_t channels, int32_t count, rune_mcu_operands form,
-                                rune_mcu_range range) {
+                                int32_t pairs, int32_t unrolled, int32_t words, int32_t channels, int32_t count,
+                                rune_mcu_operands form, rune_mcu_range range) {
   uint32_t both[RUNE_MCU_PIXELS][RUNE_MCU_PAIRS], first[RUNE_MCU_PIXELS][RUNE_MCU_PAIRS];
   const int32_t *weights = stream + 6 * pairs;
 #pragma clang loop unroll(full)
@@ -74,9 +74,6 @@ RUNE_INLINE void rune_mcu_block(const uint32_t *columns, const int32_t *stream, 
       both[n][p] = (uint32_t)stream[6 * p + 3];
     }
   }
-  /* Never two rounds: the compiler makes a choice of such a counter, by which a board cannot prove its accesses.  A
-   * round of 8 is where code that grows stops paying, but for short columns, which spend as much on what is around. */
-  const int32_t unrolled = words > 8 && words <= 16 ? words : words % 8 == 0 ? 8 : words % 4 == 0 ? 4 : 2;
 #pragma clang loop unroll(disable)
   for (int32_t word = 0; word < words; word += unrolled) {
     /* Of an even word and the odd one after it: what is loaded with the last of one belongs to the other. */
@@ -232,8 +229,8 @@ RUNE_INLINE int32_t rune_mcu_convolution(const int8_t *x, const int32_t *stream,
                                          int32_t stride_width, int32_t dilation_height, int32_t dilation_width,
                                          int32_t pad_top, int32_t pad_left, int32_t zero, int32_t y_height,
                                          int32_t y_width, int32_t channels, int32_t pixels, int32_t pairs,
-                                         int32_t words, int32_t direct, int32_t wide, int32_t y_zero, int32_t low,
-                                         int32_t high, int32_t rounds_away, int32_t shifts) {
+                                         int32_t unrolled, int32_t words, int32_t direct, int32_t wide, int32_t y_zero,
+                                         int32_t low, int32_t high, int32_t rounds_away, int32_t shifts) {
   const rune_mcu_operands form = {wide, direct};
   const rune_mcu_window window = {height,         width,           depth,          kernel_height, kernel_width, stride_height,
                                   stride_width,   dilation_height, dilation_width, pad_top,       pad_left,     zero};
@@ -257,7 +254,7 @@ RUNE_INLINE int32_t rune_mcu_convolution(const int8_t *x, const int32_t *stream,
     for (int32_t channel = 0, block = 0; channel < channels; channel += 2 * pairs, block += pairs * (6 + words)) {
       const int32_t count = channels % (2 * pairs) == 0 ? 2 * pairs : channels - channel;
       int8_t *const target = y + start * channels + channel;
-      rune_mcu_block(columns, stream + block, target, pixels, pairs, words, channels, count, form, range);
+      rune_mcu_block(columns, stream + block, target, pixels, pairs, unrolled, words, channels, count, form, range);
     }
   }
   return 0;
@@ -265,15 +262,16 @@ RUNE_INLINE int32_t rune_mcu_convolution(const int8_t *x, const int32_t *stream,
 
 /* A fully connected layer of one row, of a multiple of four bytes. */
 RUNE_INLINE int32_t rune_mcu_fully_connected(const int8_t *x, const int32_t *stream, int8_t *y, int32_t channels,
-                                             int32_t pairs, int32_t words, int32_t wide, int32_t y_zero, int32_t low,
-                                             int32_t high, int32_t rounds_away, int32_t shifts) {
+                                             int32_t pairs, int32_t unrolled, int32_t words, int32_t wide,
+                                             int32_t y_zero, int32_t low, int32_t high, int32_t rounds_away,
+                                             int32_t shifts) {
   const rune_mcu_operands form = {wide, true};
   const rune_mcu_range range = {y_zero, low, high, rounds_away, shifts};
   const uint32_t *const column = __builtin_assume_aligned(x, 4);
 #pragma clang loop unroll(disable)
   for (int32_t channel = 0, block = 0; channel < channels; channel += 2 * pairs, block += pairs * (6 + words)) {
     const int32_t count = channels % (2 * pairs) == 0 ? 2 * pairs : channels - channel;
-    rune_mcu_block(column, stream + block, y + channel, 1, pairs, words, channels, count, form, range);
+    rune_mcu_block(column, stream + block, y + channel, 1, pairs, unrolled, words, channels, count, form, range);
   }
   return 0;
 }
