@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from container.sections import Container
 
 _PACKAGES = str(Path(__file__).resolve().parents[1])
-_BOOT = "import sys; sys.path.insert(0, sys.argv.pop(1)); from runtime.worker import main; main()"
+_BOOT = "import sys; sys.path[:0] = sys.argv[2:]; from runtime.worker import main; main()"
 _EXIT_GRACE_S = 2.0
 """How long a worker may take to see that its pipe is closed."""
 
@@ -168,11 +168,15 @@ def _check_traffic(interface: Interface) -> None:
 
 
 def _spawn() -> tuple[subprocess.Popen[bytes], int]:
-    """A worker process, and the pipe whose end it takes for ours."""
+    """A worker process, and the pipe whose end it takes for ours.
+
+    It is told where packages lie, and so spares itself Python's search for them (`-S`).
+    """
+    packages = [_PACKAGES, *(path for path in sys.path if Path(path).is_absolute())]
     theirs, ours = os.pipe()
     try:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _BOOT, _PACKAGES, str(theirs)],
+            [sys.executable, "-P", "-S", "-c", _BOOT, str(theirs), *packages],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

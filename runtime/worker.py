@@ -12,6 +12,7 @@ import resource
 import signal
 import sys
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from container.cache import cache_folder
@@ -62,6 +63,9 @@ def _silence() -> None:
 
 def _serve(requests: int, replies: int) -> None:
     guest: Guest | None = None
+    with suppress(ImportError):
+        # While the host reads the container.  That it fails is told when one is to be loaded.
+        import runtime.engine  # noqa: F401
     while True:
         message = protocol.receive(requests)
         try:
