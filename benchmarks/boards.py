@@ -7,8 +7,6 @@ a sandbox, beside the board image.  Other models can be named: `python3 tasks.py
 from __future__ import annotations
 
 import argparse
-import csv
-import os
 import shutil
 import subprocess
 import sys
@@ -16,12 +14,11 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.models import MODELS, model_path, pipeline_of, tflm_instructions
 from builder.assemble import assemble
 from builder.build import build_container, graph_passes
 from builder.codegen import generate
 from builder.emit import emit_unit
-from builder.importers import detect_format
-from builder.layers import pipeline_of_model
 from builder.lower import lower
 from builder.program import read_program
 from builder.shrinking import shrink
@@ -36,15 +33,8 @@ from devices.aot import machine
 from devices.aot.build import Build, build_image
 from devices.aot.unit import CONTAINER_ABI, RUNTIME
 from rune.text import table
-from runefile.pipeline import ModelFile, TypedPipeline
+from runefile.pipeline import TypedPipeline
 
-SHARED = Path(os.environ.get("RUNE_SHARED", Path(__file__).resolve().parents[2] / "shared"))
-MODELS = (
-    "mlperf_tiny/kws_ref_model.tflite",
-    "mlperf_tiny/pretrainedResnet_quant.tflite",
-    "mlperf_tiny/ad01_int8.tflite",
-    "tflite_micro/micro_speech_quantized.tflite",
-)
 TICK = 40
 """Instructions between two counts of SysTick."""
 INPUT, OUTPUT = 0x21000000, 0x21400000
@@ -179,29 +169,19 @@ def _run(work: Path, program: Path, loaded: list[str], expected: bytes) -> int:
     return int(ticks, 16) * TICK
 
 
-def _peers() -> dict[str, float]:
-    """Instructions of TensorFlow Lite Micro with CMSIS-NN, where they were measured."""
-    path = SHARED / "baselines" / "tflm-cortex-m4.csv"
-    if not path.exists():
-        return {}
-    with path.open() as file:
-        return {row["model"]: float(row["minsn_cmsis"]) * 1e6 for row in csv.DictReader(file)}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("models", nargs="*", type=Path)
     if shutil.which("qemu-system-arm") is None:
         raise SystemExit("qemu-system-arm is missing: apt install qemu-system-arm")
-    named = parser.parse_args().models or [SHARED / "models" / model for model in MODELS]
-    peers = _peers()
+    named = parser.parse_args().models or [model_path(name) for name in MODELS]
+    peers = tflm_instructions()
     rows = [list(HEADINGS)]
     for path in named:
         if not path.exists():
             print(f"{path} is missing", file=sys.stderr)
             continue
-        data = path.read_bytes()
-        found = measure(pipeline_of_model(ModelFile(path.name, data, detect_format(data, path.name))))
+        found = measure(pipeline_of(path))
         peer = peers.get("/".join(path.parts[-2:]))
         rows.append(
             [

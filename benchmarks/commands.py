@@ -7,7 +7,6 @@ Whole processes, one after the other, with every cache warm: `rune run` of a con
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import subprocess
 import sys
@@ -16,11 +15,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks.models import ROOT, model_path
 from rune.text import table
 
-ROOT = Path(__file__).parents[1]
-SHARED = Path(os.environ.get("RUNE_SHARED", ROOT.parent / "shared"))
-KEYWORDS = SHARED / "models" / "mlperf_tiny" / "kws_ref_model.tflite"
 KEYWORDS_RUNEFILE = """\
 FROM runicos/base
 CAPABILITY<I8[1,49,10,1]> features RAW
@@ -36,8 +33,9 @@ def commands(folder: Path) -> Iterator[tuple[str, list[str]]]:
     digits = ROOT / "examples" / "digits"
     yield "build digits", ["build", str(digits), "-o", str(folder / "digits.rune")]
     yield "run digits", ["run", str(folder / "digits.rune"), "--image", str(digits / "seven.png")]
-    if KEYWORDS.exists():
-        (folder / "kws.tflite").write_bytes(KEYWORDS.read_bytes())
+    keywords = model_path("keyword spotting")
+    if keywords.exists():
+        (folder / "kws.tflite").write_bytes(keywords.read_bytes())
         (folder / "Runefile").write_text(KEYWORDS_RUNEFILE)
         (folder / "features.raw").write_bytes(bytes(490))
         yield "build kws", ["build", str(folder), "-o", str(folder / "kws.rune")]

@@ -22,21 +22,11 @@ from typing import Any
 import numpy as np
 import wasmtime
 
-from benchmarks.boards import SHARED
-from builder.build import build_container
-from builder.golden import GoldenOptions
-from builder.importers import detect_format
-from builder.layers import pipeline_of_model
+from benchmarks.models import MODELS, container_of, model_path
 from container.abi import Profile
 from container.sections import Container
 from rune.text import table
-from runefile.pipeline import ModelFile
 
-MODELS = (
-    "mlperf_tiny/kws_ref_model.tflite",
-    "mlperf_tiny/pretrainedResnet_quant.tflite",
-    "mlperf_tiny/ad01_int8.tflite",
-)
 ROUND_S = 0.01
 """Of one engine's half of a round."""
 SAMPLING_S = 0.5
@@ -148,11 +138,8 @@ def in_turn(engines: Sequence[Callable[[int], None]], rounds: int) -> list[list[
 
 def measure(file: Path, rounds: int, shares: bool) -> list[str]:
     """The row of one model; its operators are printed first where asked for."""
-    model = file.read_bytes()
-    pipeline = pipeline_of_model(ModelFile(file.name, model, detect_format(model, file.name)))
-    built = build_container(pipeline, profiles=[Profile.SIMD], golden=GoldenOptions(samples=0))
-    container = LoopedContainer(Container.parse(built))
-    native = litert(model)
+    container = LoopedContainer(container_of(file, [Profile.SIMD]))
+    native = litert(file.read_bytes())
     times = in_turn([container.run, *([native] if native else [])], rounds)
     fastest = [min(column) for column in zip(*times, strict=True)]
     if shares:
@@ -176,7 +163,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=100, help="of 10 ms for each engine")
     parser.add_argument("--ops", action="store_true", help="also what each operator takes, an estimate")
     options = parser.parse_args()
-    models = options.models or [SHARED / "models" / name for name in MODELS]
+    models = options.models or [model_path(name) for name in list(MODELS)[:3]]
     rows = [measure(model, options.rounds, options.ops) for model in models]
     print(table([["model", "fastest us", "median us", "LiteRT us", "ratio"], *rows], right=(1, 2, 3, 4)))
 

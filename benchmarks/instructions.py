@@ -7,33 +7,21 @@ The examples, and the models beside the checkout where they are (`RUNE_SHARED`);
 from __future__ import annotations
 
 import argparse
-import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import rune
-from builder.build import build_container
-from builder.importers import detect_format
-from builder.layers import pipeline_of_model
+from benchmarks.models import MODELS, ROOT, container_of, model_path
 from container.abi import Profile
 from container.errors import BudgetError
 from container.sections import Container, load
 from devices.bench import count_instructions
 from devices.board import Board, boards
 from devices.counting.run import can_count
-from runefile.pipeline import ModelFile
 from runtime.sensors.choice import SensorOptions, open_sensors
 
-ROOT = Path(__file__).parents[1]
-SHARED = Path(os.environ.get("RUNE_SHARED", ROOT.parent / "shared"))
 EXAMPLES = {"sine": "sine/Runefile", "sine, 8 bits": "sine/int8.Runefile", "digits": "digits/Runefile"}
-MODELS = {
-    "keyword spotting": "mlperf_tiny/kws_ref_model.tflite",
-    "image classification": "mlperf_tiny/pretrainedResnet_quant.tflite",
-    "anomaly detection": "mlperf_tiny/ad01_int8.tflite",
-    "micro_speech": "tflite_micro/micro_speech_quantized.tflite",
-}
 
 
 def usual() -> Iterator[tuple[str, Container]]:
@@ -42,11 +30,9 @@ def usual() -> Iterator[tuple[str, Container]]:
         for name, runefile in EXAMPLES.items():
             built = rune.build(ROOT / "examples" / runefile, Path(folder) / "app.rune", golden_samples=0)
             yield name, load(built)
-    for name, file in MODELS.items():
-        if (SHARED / "models" / file).exists():
-            data = (SHARED / "models" / file).read_bytes()
-            pipeline = pipeline_of_model(ModelFile(Path(file).name, data, detect_format(data, file)))
-            yield name, Container.parse(build_container(pipeline, profiles=[Profile.MCU]))
+    for name in MODELS:
+        if model_path(name).exists():
+            yield name, container_of(model_path(name))
 
 
 def cells(container: Container, board: Board) -> list[str]:
