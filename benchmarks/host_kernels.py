@@ -1,9 +1,9 @@
-"""Microseconds of one inference here, beside native LiteRT: `python -m benchmarks.host_kernels`.
+"""Microseconds of an inference here, beside LiteRT, native and in JavaScript: `tasks.py bench host_kernels`.
 
 The `simd` module runs in a loop that is WebAssembly, too, so that neither Python nor the calls of `read` and
-`write` are measured, on one thread.  LiteRT (XNNPACK, one thread, package `ai-edge-litert`) runs in turn with
-it, in many short rounds; the ratio is the median of the rounds', since a round's two halves share what else
-the machine does.  Other models can be named: `python -m benchmarks.host_kernels MODEL.tflite`.
+`write` are measured, on one thread.  LiteRT (XNNPACK, one thread, package `ai-edge-litert`) and LiteRT.js
+(benchmarks/litert_js.py) run in turn with it, in many short rounds; a ratio is the median of the rounds',
+since the parts of a round share what else the machine does.  Other models can be named.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import wasmtime
 
+from benchmarks.litert_js import litert_js
 from benchmarks.models import MODELS, container_of, model_path
 from container.abi import Profile
 from container.sections import Container
@@ -136,25 +138,56 @@ def in_turn(engines: Sequence[Callable[[int], None]], rounds: int) -> list[list[
     ]
 
 
-def measure(file: Path, rounds: int, shares: bool) -> list[str]:
-    """The row of one model; its operators are printed first where asked for."""
+@dataclass(frozen=True)
+class Measured:
+    """Microseconds of an inference in each engine, round by round; no rounds of a peer that is not there."""
+
+    model: str
+    ours: Sequence[float]
+    native: Sequence[float]
+    javascript: Sequence[float]
+
+    def ratio(self) -> float | None:
+        """Ours to native LiteRT."""
+        return _ratio(self.ours, self.native)
+
+    def javascript_ratio(self) -> float | None:
+        """LiteRT.js to native LiteRT."""
+        return _ratio(self.javascript, self.native)
+
+
+def _ratio(ours: Sequence[float], theirs: Sequence[float]) -> float | None:
+    return statistics.median(a / b for a, b in zip(ours, theirs, strict=True)) if ours and theirs else None
+
+
+def measure(file: Path, rounds: int, shares: bool = False) -> Measured:
+    """One model; what each operator takes is printed where asked for."""
     container = LoopedContainer(container_of(file, [Profile.SIMD]))
-    native = litert(file.read_bytes())
-    times = in_turn([container.run, *([native] if native else [])], rounds)
-    fastest = [min(column) for column in zip(*times, strict=True)]
+    peers = [litert(file.read_bytes()), litert_js(file)]
+    times = in_turn([container.run, *(peer for peer in peers if peer)], rounds)
+    columns = iter(list(column) for column in zip(*times, strict=True))
+    ours, *others = next(columns), *(next(columns) if peer else [] for peer in peers)
     if shares:
-        rows = [["operator", "us", "MACs/ns"]]
-        for name, macs, share in container.shares():
-            time_us = share * fastest[0]
-            rate = f"{macs / time_us / 1000:.1f}" if macs and time_us else ""
-            rows.append([name, f"{time_us:.2f}", rate])
-        print(table(rows, right=(1, 2)), end="\n\n")
-    medians = [statistics.median(column) for column in zip(*times, strict=True)]
-    row = [file.stem, f"{fastest[0]:.1f}", f"{medians[0]:.1f}"]
-    if native is None:
-        return [*row, "", ""]
-    ratio = statistics.median(ours / theirs for ours, theirs in times)
-    return [*row, f"{fastest[1]:.1f}", f"{ratio:.1f}"]
+        _print_shares(container, min(ours))
+    return Measured(file.stem, ours, *others)
+
+
+def _print_shares(container: LoopedContainer, inference_us: float) -> None:
+    rows = [["operator", "us", "MACs/ns"]]
+    for name, macs, share in container.shares():
+        time_us = share * inference_us
+        rows.append([name, f"{time_us:.2f}", f"{macs / time_us / 1000:.1f}" if macs and time_us else ""])
+    print(table(rows, right=(1, 2)), end="\n\n")
+
+
+def row(found: Measured) -> list[str]:
+    """The fastest round of each engine, and both ratios."""
+    fastest = [f"{min(times):.1f}" if times else "" for times in (found.ours, found.native, found.javascript)]
+    ratios = [f"{ratio:.1f}" if ratio else "" for ratio in (found.ratio(), found.javascript_ratio())]
+    return [found.model, *fastest, *ratios]
+
+
+HEADINGS = ["model", "ours us", "LiteRT us", "LiteRT.js us", "ours / LiteRT", "LiteRT.js / LiteRT"]
 
 
 def main() -> None:
@@ -164,8 +197,8 @@ def main() -> None:
     parser.add_argument("--ops", action="store_true", help="also what each operator takes, an estimate")
     options = parser.parse_args()
     models = options.models or [model_path(name) for name in list(MODELS)[:3]]
-    rows = [measure(model, options.rounds, options.ops) for model in models]
-    print(table([["model", "fastest us", "median us", "LiteRT us", "ratio"], *rows], right=(1, 2, 3, 4)))
+    rows = [row(measure(model, options.rounds, options.ops)) for model in models]
+    print(table([HEADINGS, *rows], right=range(1, 6)))
 
 
 if __name__ == "__main__":
