@@ -22,6 +22,7 @@ from builder.emit import emit_unit
 from builder.lower import lower
 from builder.program import read_program
 from builder.shrinking import shrink
+from builder.target import Target
 from builder.toolchain import KERNELS
 from container.abi import Profile
 from container.dsp import HEADER
@@ -92,7 +93,7 @@ def _in_order(container: Container, vector: GoldenVector) -> bytes:
 def _native(work: Path, pipeline: TypedPipeline) -> Path:
     """The unit that the builder makes, for this core; its DSP helpers are instructions, as in the image."""
     module = shrink(assemble(pipeline), graph_passes(), lambda _: None)
-    program = read_program(lower(module, Profile.MCU))
+    program = read_program(lower(module, Target(Profile.MCU)))
     unit = emit_unit(program, generate(program.functions), pipeline.stages, Profile.MCU)
     (work / "unit.c").write_text(unit.source)
     instructions = (RUNTIME / "instructions.h").read_text().replace("RUNE_INLINE", "static inline")

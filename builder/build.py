@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from builder.golden import GoldenOptions, golden_vectors
+from builder.target import Target
 from container import __version__
 from container.abi import ABI_VERSION, MAXIMUM_MEMORY_BYTES, Profile
 from container.errors import CompileError
 from container.golden import encode
-from container.manifest import Manifest, MemoryPlan, ModelRecord, OperatorRecord
+from container.manifest import Manifest, MemoryPlan, ModelRecord, OperatorRecord, Optimization
 from container.sections import seal
 from runefile.pipeline import TypedPipeline
 
@@ -32,6 +33,7 @@ def build_container(
     pipeline: TypedPipeline,
     *,
     profiles: Sequence[Profile] = PROFILES,
+    optimization: Optimization = Optimization.BALANCED,
     golden: GoldenOptions = DEFAULT_GOLDEN,
     progress: Report = lambda phase: None,
     warn: Report = lambda message: None,
@@ -53,7 +55,8 @@ def build_container(
     modules: dict[Profile, bytes] = {}
     plans: dict[Profile, MemoryPlan] = {}
     for profile in profiles:
-        modules[profile], plans[profile] = compile_profile(pipeline, module, profile, progress)
+        target = Target(profile, optimization)
+        modules[profile], plans[profile] = compile_target(pipeline, module, target, progress)
     progress("golden vectors")
     sealed = golden_vectors(pipeline, golden)
     if sealed.reason:
@@ -68,6 +71,7 @@ def build_container(
         tools=_tools(),
         golden_engines=sealed.engines,
         golden_tolerance=sealed.tolerance,
+        optimization=optimization,
     )
     return seal(manifest, modules, encode(sealed.vectors) if sealed.vectors else None)
 
@@ -91,10 +95,10 @@ def graph_passes() -> tuple[GraphPass, ...]:
     )
 
 
-def compile_profile(
-    pipeline: TypedPipeline, module: Any, profile: Profile, progress: Report
+def compile_target(
+    pipeline: TypedPipeline, module: Any, target: Target, progress: Report
 ) -> tuple[bytes, MemoryPlan]:
-    """The WebAssembly of one profile, and where its memory goes."""
+    """The WebAssembly for one target, and where its memory goes."""
     from builder.blocks.base import block_sources
     from builder.codegen import generate
     from builder.emit import emit_unit
@@ -102,12 +106,12 @@ def compile_profile(
     from builder.program import read_program
     from builder.toolchain import compile_unit
 
-    progress(f"lower ({profile})")
-    program = read_program(lower(module, profile))
-    unit = emit_unit(program, generate(program.functions), pipeline.stages, profile)
+    progress(f"lower ({target.profile})")
+    program = read_program(lower(module, target))
+    unit = emit_unit(program, generate(program.functions), pipeline.stages, target.profile)
     _check_memory(unit.arena, unit.operators)
-    progress(f"compile ({profile})")
-    linked = compile_unit(unit.source, profile, block_sources(pipeline))
+    progress(f"compile ({target.profile})")
+    linked = compile_unit(unit.source, target, block_sources(pipeline))
     plan = MemoryPlan(
         linear_memory=linked.linear_memory,
         read_only=linked.read_only,

@@ -14,7 +14,7 @@ from tvm import relax, s_tir
 
 from builder.operators import by_name
 from builder.operators.base import Operator, is_constant
-from container.abi import Profile
+from builder.target import Target
 
 BARRIER = "relax.builtin.stop_lift_params"
 """The identity, behind which TVM does not take a constant for one."""
@@ -25,10 +25,10 @@ IN_PLACE = "rune.in_place"
 """Attribute of a kernel: numbers of an argument and of the result that may lie where it lies, in turn."""
 
 
-def lower(module: Any, profile: Profile) -> Any:
-    """The module with each operator as the kernel of `profile`, element-wise neighbours fused."""
+def lower(module: Any, target: Target) -> Any:
+    """The module with each operator as its kernel for `target`, element-wise neighbours fused."""
     passes = [
-        relax.transform.LegalizeOps(legalizers(profile), skip_ops=list(ALIASES)),
+        relax.transform.LegalizeOps(legalizers(target), skip_ops=list(ALIASES)),
         relax.transform.FoldConstant(),
         relax.transform.DeadCodeElimination(),
         relax.transform.AnnotateTIROpPattern(),
@@ -76,14 +76,14 @@ def _bindings(function: Any) -> list[tuple[Any, Any]]:
     return [(binding.var, binding.value) for block in function.body.blocks for binding in block.bindings]
 
 
-def legalizers(profile: Profile) -> dict[str, Callable[[Any, Any], Any]]:
+def legalizers(target: Target) -> dict[str, Callable[[Any, Any], Any]]:
     """For each of our operators, what puts its kernel in the place of a call."""
-    return {name: _legalizer(operator, profile) for name, operator in by_name().items()}
+    return {name: _legalizer(operator, target) for name, operator in by_name().items()}
 
 
-def _legalizer(operator: Operator, profile: Profile) -> Callable[[Any, Any], Any]:
+def _legalizer(operator: Operator, target: Target) -> Callable[[Any, Any], Any]:
     def legalize(builder: Any, call: Any) -> Any:
-        kernel = operator.lower(call, profile)
+        kernel = operator.lower(call, target)
         function = kernel.function.with_attr("rune.macs", operator.macs(call))
         if kernel.in_place:
             function = function.with_attr(IN_PLACE, [number for pair in kernel.in_place for number in pair])

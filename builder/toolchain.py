@@ -12,6 +12,7 @@ from pathlib import Path
 from builder.blocks.base import CSource
 from builder.emit import PROGRESS_SYMBOL
 from builder.mathlib import TARGET, math_objects
+from builder.target import Target
 from container.abi import Profile
 from container.dsp import HEADER, helpers
 from container.errors import CompileError
@@ -58,7 +59,7 @@ class Module:
     """Address of the progress cell."""
 
 
-def compile_unit(source: str, profile: Profile, blocks: Sequence[CSource] = ()) -> Module:
+def compile_unit(source: str, target: Target, blocks: Sequence[CSource] = ()) -> Module:
     """Compiles and links one unit, and the C of proc blocks.
 
     Raises CompileError with the compiler's words when that fails.
@@ -66,20 +67,20 @@ def compile_unit(source: str, profile: Profile, blocks: Sequence[CSource] = ()) 
     with tempfile.TemporaryDirectory(prefix="rune-") as folder:
         work = Path(folder)
         (work / "unit.c").write_text(source, encoding="utf-8")
-        _compile(work, "unit", profile, WARNINGS_OFF)
+        _compile(work, "unit", target, WARNINGS_OFF)
         for number, block in enumerate(blocks):
-            _compile_block(work, f"block_{number}", block, profile)
+            _compile_block(work, f"block_{number}", block, target)
         objects = ["unit.o", *(f"block_{number}.o" for number in range(len(blocks)))]
         used = _used_helpers(work, objects)
-        objects += _helper_objects(work, profile) if used else []
+        objects += _helper_objects(work, target) if used else []
         objects += math_objects("\n".join([source, *(block.text for block in blocks)]))
         # Linked once with room for everything, to see how much stack its functions take, and then for good.
         exports = [f"--export={name}" for name in used]
-        stack = _stack_bytes(_link(work, objects, profile, 1 << 20, exports)[0])
-        wasm, memory_map = _link(work, objects, profile, stack, exports)
+        stack = _stack_bytes(_link(work, objects, target.profile, 1 << 20, exports)[0])
+        wasm, memory_map = _link(work, objects, target.profile, stack, exports)
         return Module(
             wasm=wasm,
-            linear_memory=_memory_pages(wasm) * PAGE_BYTES[profile],
+            linear_memory=_memory_pages(wasm) * PAGE_BYTES[target.profile],
             read_only=_section_size(memory_map, ".rodata"),
             stack=stack,
             progress=_symbol_address(memory_map, PROGRESS_SYMBOL),
@@ -92,25 +93,26 @@ def _used_helpers(work: Path, objects: Sequence[str]) -> list[str]:
     return [name for name in helpers() if b"\x03env" + bytes([len(name)]) + name.encode() in data]
 
 
-def _helper_objects(work: Path, profile: Profile) -> list[str]:
+def _helper_objects(work: Path, target: Target) -> list[str]:
     """Compiled apart, so that calls stay calls; the linker drops the helpers that are not exported."""
     shutil.copyfile(KERNELS / "dsp.c", work / "dsp.c")
-    _compile(work, "dsp", profile, [*WARNINGS_OFF, "-ffunction-sections"])
+    _compile(work, "dsp", target, [*WARNINGS_OFF, "-ffunction-sections"])
     return ["dsp.o"]
 
 
-def _compile(work: Path, name: str, profile: Profile, flags: Sequence[str]) -> None:
-    flags = [*COMMON_FLAGS, *PROFILE_FLAGS[profile], *flags, "-I", str(KERNELS), "-I", str(HEADER.parent)]
-    run_zig(work, "cc", "-target", TARGET, *flags, "-c", f"{name}.c", "-o", f"{name}.o")
+def _compile(work: Path, name: str, target: Target, flags: Sequence[str]) -> None:
+    flags = [*COMMON_FLAGS, *PROFILE_FLAGS[target.profile], *flags]
+    includes = ("-I", str(KERNELS), "-I", str(HEADER.parent))
+    run_zig(work, "cc", "-target", TARGET, *flags, *includes, "-c", f"{name}.c", "-o", f"{name}.o")
 
 
-def _compile_block(work: Path, name: str, block: CSource, profile: Profile) -> None:
+def _compile_block(work: Path, name: str, block: CSource, target: Target) -> None:
     (work / f"{name}.c").write_text(block.text, encoding="utf-8")
     try:
-        _compile(work, name, profile, BLOCK_FLAGS)
+        _compile(work, name, target, BLOCK_FLAGS)
     except CompileError as error:
         raise CompileError(
-            f"{block.file} cannot be compiled for the profile {profile}\n{error.message}"
+            f"{block.file} cannot be compiled for the profile {target.profile}\n{error.message}"
         ) from error
 
 

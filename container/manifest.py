@@ -33,6 +33,23 @@ class StageKind(StrEnum):
     OUT = "out"
 
 
+class Optimization(StrEnum):
+    """What code was made for where a kernel or a compiler has the choice; answers are the same."""
+
+    SPEED = "speed"
+    """As fast as can be, with larger weights and code where that helps."""
+    BALANCED = "balanced"
+    """Fast code of moderate size."""
+    SIZE = "size"
+    """As little flash as can be."""
+
+    @property
+    def words(self) -> str:
+        """For a sentence about the code."""
+        balanced = self is Optimization.BALANCED
+        return "balanced between speed and size" if balanced else f"optimized for {self}"
+
+
 @dataclass(frozen=True)
 class OutputReference:
     """One output of one stage, by name and number."""
@@ -126,6 +143,8 @@ class Manifest:
     """The independent engines that computed the golden vectors; empty when none are sealed."""
     golden_tolerance: float = 1e-5
     """How far a float may lie from its golden value, as a part of the largest value of its output."""
+    optimization: Optimization = Optimization.BALANCED
+    """What its code is made for, the machine code of boards included."""
 
     def to_json(self) -> bytes:
         """The canonical JSON of the section.  Raises ContainerError for a number that is not finite."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from container.abi import Profile
-from container.manifest import MemoryPlan
+from container.manifest import MemoryPlan, Optimization
 from container.sections import Container
 from devices.board import Board
 from devices.budget import (
@@ -49,6 +49,8 @@ class SizeReport:
     """Everything that `rune size` tells."""
 
     name: str
+    optimization: Optimization
+    """What the container was built for."""
     file: tuple[Part, ...]
     profiles: tuple[ProfileSize, ...]
     board: BoardSize | None
@@ -61,7 +63,10 @@ def report(container: Container, board: Board | None = None) -> SizeReport:
     board.  One that does not fit is reported as others are.
     """
     on_board = None if board is None else BoardSize(board, measure(container, board), agent_need(board))
-    return SizeReport(container.manifest.name, file_parts(container), profile_sizes(container), on_board)
+    manifest = container.manifest
+    return SizeReport(
+        manifest.name, manifest.optimization, file_parts(container), profile_sizes(container), on_board
+    )
 
 
 def profile_sizes(container: Container) -> tuple[ProfileSize, ...]:

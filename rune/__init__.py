@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         UsageError,
         VerificationError,
     )
+    from container.manifest import Optimization
     from devices.execution import BoardApplication
     from devices.flash import Flashed
     from rune.api import build, check, load, verify
@@ -53,6 +54,7 @@ __all__ = [
     "LimitError",
     "Limits",
     "LinkError",
+    "Optimization",
     "PortError",
     "Profile",
     "RuneError",
@@ -77,6 +79,7 @@ _HOMES = {
     "BoardApplication": "devices.execution",
     "Flashed": "devices.flash",
     "Limits": "runtime.limits",
+    "Optimization": "container.manifest",
     "Profile": "container.abi",
     "TypedPipeline": "runefile.pipeline",
     "VerificationReport": "runtime.verify",

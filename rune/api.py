@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from container.abi import Profile
 from container.errors import RunefileError, UsageError
 from container.files import write_atomically
+from container.manifest import Optimization
 from container.sections import load as load_container
 from runefile.files import find_runefile
 
@@ -47,6 +48,7 @@ def build(
     output: Path | str | None = None,
     *,
     profiles: Sequence[Profile | str] = PROFILES,
+    optimize: Optimization | str = Optimization.BALANCED,
     golden: Path | str | None = None,
     golden_samples: int = GOLDEN_SAMPLES,
     progress: Report = _silent,
@@ -54,10 +56,12 @@ def build(
 ) -> Path:
     """Compile a Runefile, or the one in a folder, and return the path of the container.
 
-    `output` is by default the name of the Runefile's folder and `.rune`, in the working directory.  Golden
-    vectors are made of `golden_samples` seeded random inputs and of `golden`, a `.npz` file with an array for
-    each capability.  `progress` is told each phase as it begins, `warn` what the container lacks.  Raises
-    RunefileError, CompileError, UsageError; RuneError when `output` cannot be written.
+    `output` is by default the name of the Runefile's folder and `.rune`, in the working directory.
+    `optimize` is `speed`, `balanced` or `size`: fast code, code that is both, or little flash; the answers
+    are the same.  Golden vectors are made of `golden_samples` seeded random inputs and of `golden`, a `.npz`
+    file with an array for each capability.  `progress` is told each phase as it begins, `warn` what the
+    container lacks.  Raises RunefileError, CompileError, UsageError; RuneError when `output` cannot be
+    written.
     """
     path = locate(runefile)
     progress("check")
@@ -65,6 +69,7 @@ def build(
         check(path),
         output or default_output(path),
         profiles=profiles,
+        optimize=optimize,
         golden=golden,
         golden_samples=golden_samples,
         progress=progress,
@@ -115,6 +120,7 @@ def build_pipeline(
     output: Path | str,
     *,
     profiles: Sequence[Profile | str] = PROFILES,
+    optimize: Optimization | str = Optimization.BALANCED,
     golden: Path | str | None = None,
     golden_samples: int = GOLDEN_SAMPLES,
     progress: Report = _silent,
@@ -127,7 +133,7 @@ def build_pipeline(
 
     Raises CompileError, UsageError; RuneError when `output` cannot be written.
     """
-    chosen = _profiles(profiles)
+    chosen, optimization = _profiles(profiles), _optimization(optimize)
     if golden_samples < 0:
         raise UsageError(f"{golden_samples} golden samples are asked for, expected 0 or more")
     from builder.build import build_container
@@ -135,7 +141,13 @@ def build_pipeline(
 
     options = GoldenOptions(samples=golden_samples, file=None if golden is None else Path(golden))
     data = build_container(
-        pipeline, profiles=chosen, golden=options, progress=progress, warn=warn, removed=removed
+        pipeline,
+        profiles=chosen,
+        optimization=optimization,
+        golden=options,
+        progress=progress,
+        warn=warn,
+        removed=removed,
     )
     write_atomically(Path(output), data)
     return Path(output)
@@ -164,3 +176,10 @@ def _profiles(names: Sequence[Profile | str]) -> tuple[Profile, ...]:
     if not chosen:
         raise UsageError("no profile is given", hint=f"the profiles are {' and '.join(PROFILES)}")
     return tuple(profile for profile in PROFILES if profile in chosen)
+
+
+def _optimization(name: Optimization | str) -> Optimization:
+    try:
+        return Optimization(name)
+    except ValueError as error:
+        raise UsageError(f"{error}", hint=f"expected one of {', '.join(Optimization)}") from None

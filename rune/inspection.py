@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from container import golden
-from container.manifest import Argument, MemoryPlan, ModelRecord, StageKind, StageRecord
+from container.manifest import Argument, Manifest, MemoryPlan, ModelRecord, StageKind, StageRecord
 from container.sections import Container
 from rune.text import size, table
 
@@ -34,7 +34,7 @@ def page(container: Container) -> str:
         _section("Memory", _memory(container)),
         _section("Work by stage", _work(next(iter(manifest.plans.values())))) if manifest.plans else "",
         _section("Golden vectors", _golden(container)),
-        _section("Built with", table([[name, version] for name, version in sorted(manifest.tools.items())])),
+        _section("Built with", table(_built_with(manifest))),
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -64,6 +64,11 @@ def _argument(value: Argument) -> str:
 def _model(model: ModelRecord) -> list[str]:
     licence = f"licence {model.licence}" if model.licence else "licence not stated"
     return [model.stage, model.file, model.format, size(model.bytes), licence, f"sha256 {model.sha256[:16]}"]
+
+
+def _built_with(manifest: Manifest) -> list[list[str]]:
+    tools = [[name, version] for name, version in sorted(manifest.tools.items())]
+    return [["code", manifest.optimization.words], *tools]
 
 
 def _memory(container: Container) -> str:

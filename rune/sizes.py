@@ -23,7 +23,12 @@ def facts(report: SizeReport) -> dict[str, Any]:
         }
         for size in report.profiles
     }
-    found = {"name": report.name, "sections": _named(report.file), "profiles": profiles}
+    found = {
+        "name": report.name,
+        "optimization": report.optimization.value,
+        "sections": _named(report.file),
+        "profiles": profiles,
+    }
     return found if report.board is None else {**found, "board": _board_facts(report.board)}
 
 
@@ -55,7 +60,7 @@ def page(report: SizeReport) -> str:
     """The container's own sizes for people, without a line break at the end."""
     return "\n\n".join(
         [
-            f"{report.name}: sizes in bytes",
+            f"{report.name}: sizes in bytes, code {report.optimization.words}",
             section("File", part_rows(report.file)),
             section("Linear memory", _memory_rows(report.profiles)),
             section("Activations by stage", _stage_rows(report.profiles)),
@@ -67,7 +72,7 @@ def board_page(report: SizeReport, size: BoardSize) -> str:
     """What it takes of a board, for people: two sentences as Arduino's, the budgets, and a verdict."""
     boards = [profile for profile in report.profiles if profile.profile is Profile.MCU]
     parts = [
-        f"{report.name} on {size.board.name}: sizes in bytes",
+        f"{report.name} on {size.board.name}: sizes in bytes, code {report.optimization.words}",
         _sentences(size.need)
         if not size.need.at_least
         else "It was not compiled: its memory plan alone is too large.",

@@ -26,7 +26,7 @@ from builder.operators.base import (
     dtype_of,
     shape_of,
 )
-from container.abi import Profile
+from builder.target import Target
 
 DTYPES = frozenset(
     ["bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64"]
@@ -139,7 +139,7 @@ class Movement(Operator):
             result[copy.write.at(position)] = values[copy.source].reshape(-1)[copy.read.at(position)]
         return result
 
-    def lower(self, call: Any, profile: Profile) -> Kernel:
+    def lower(self, call: Any, target: Target) -> Kernel:
         copies = self._merged_copies(call)
 
         def body(*buffers: Any) -> None:

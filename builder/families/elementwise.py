@@ -13,7 +13,8 @@ from builder import tir
 from builder.fixed_point import ACTIVATION_BOUNDS, INTEGER_RANGE, activation_range, quantize_multiplier
 from builder.operators.base import Kernel, Node, Operator, Unsupported, dtype_of, per_tensor, shape_of
 from builder.quantized import fused_activation, requantize, requantized_value
-from container.abi import Failure, Profile
+from builder.target import Target
+from container.abi import Failure
 
 QUANTIZED = ("int8", "int16")
 """Dtypes whose elements stand for real numbers by a scale and a zero point."""
@@ -33,7 +34,7 @@ class Elementwise(Operator):
         """The condition, as TIR, under which there is no result and the stage fails; None for never."""
         return None
 
-    def lower(self, call: Any, profile: Profile) -> Kernel:
+    def lower(self, call: Any, target: Target) -> Kernel:
         inputs, tables = call.args[: self.arity], call.args[self.arity :]
         *shapes, extents = merged_dimensions([*map(shape_of, inputs), shape_of(call)])
 

@@ -10,7 +10,7 @@ from builder.families.window import Window, inside, taps, tflite_window
 from builder.fixed_point import ACTIVATION_BOUNDS
 from builder.operators.base import Kernel, Node, Operator, Unsupported, dtype_of, shape_of
 from builder.quantized import fused_activation, output_attributes
-from container.abi import Profile
+from builder.target import Target
 
 
 class Pooling(Operator):
@@ -42,7 +42,7 @@ class Pooling(Operator):
             attributes.update(output_attributes(node, activation))
         return self.call([node.value(0)], attributes, node.output().shape, dtype)
 
-    def lower(self, call: Any, profile: Profile) -> Kernel:
+    def lower(self, call: Any, target: Target) -> Kernel:
         dtype, shape = dtype_of(call), shape_of(call.args[0])
         accumulator = "float32" if dtype == "float32" else "int32"
         window = Window.from_attributes(call.attrs)

@@ -18,7 +18,7 @@ from builder.operators.base import (
     shape_of,
 )
 from builder.quantized import requantize
-from container.abi import Profile
+from builder.target import Target
 
 
 class Reduction(Operator):
@@ -59,7 +59,7 @@ class Reduction(Operator):
         attributes = {"axes": axes, **self.attributes(node, math.prod(shape[axis] for axis in axes))}
         return view(node, node.emit(self.call([node.value(0)], attributes, kept, dtype)), node.output().shape)
 
-    def lower(self, call: Any, profile: Profile) -> Kernel:
+    def lower(self, call: Any, target: Target) -> Kernel:
         dtype, shape = dtype_of(call), shape_of(call.args[0])
         axes = [int(axis) for axis in call.attrs["axes"]]
         accumulator, count = self.accumulator(dtype), math.prod(shape[axis] for axis in axes)

@@ -22,6 +22,7 @@ from builder.families.elementwise import (
     wrapping,
 )
 from builder.operators.base import Kernel, Node, Unsupported, dtype_of, per_tensor
+from builder.target import Target
 from container.abi import Profile
 
 LEFT_SHIFT = {"int8": 20, "int16": 15}
@@ -73,11 +74,11 @@ class Sum(Binary):
             )
         return {**attributes, **scaling("y", back), **bounds, "zero": y[1]}
 
-    def lower(self, call: Any, profile: Profile) -> Kernel:
+    def lower(self, call: Any, target: Target) -> Kernel:
         if dtype_of(call) != "int8":
-            return super().lower(call, profile)
-        vectors = mcu.add if profile is Profile.MCU else simd_sums.add
-        return vectors(call, self.sign) or super().lower(call, profile)
+            return super().lower(call, target)
+        vectors = mcu.add if target.profile is Profile.MCU else simd_sums.add
+        return vectors(call, self.sign) or super().lower(call, target)
 
     def element(self, call: Any, *operands: Any) -> Any:
         dtype = dtype_of(call)

@@ -32,7 +32,7 @@ from builder.quantized import (
     output_attributes,
     requantized,
 )
-from container.abi import Profile
+from builder.target import Target
 
 COMBINATIONS = (
     ("int8", "int8", "int8"),
@@ -241,7 +241,7 @@ class WeightedSum(Operator):
         dtype = dtype_of(arguments[0])
         return self.call([*arguments, *multipliers.constants()], attributes, shape, dtype)
 
-    def lower(self, call: Any, profile: Profile) -> Kernel:
+    def lower(self, call: Any, target: Target) -> Kernel:
         def body(x: Any, w: Any, bias: Any, *rest: Any) -> None:
             *parameters, y = rest
             with tir.loops(*shape_of(call)) as position:

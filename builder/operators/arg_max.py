@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from builder import tir
 from builder.operators.base import Kernel, Node, Operator, Unsupported, dtype_of, normalised_axis, shape_of
-from container.abi import Profile
+from builder.target import Target
 
 DTYPES = ("int8", "uint8", "int16", "int32", "float32")
 
@@ -32,7 +32,7 @@ class ArgMax(Operator):
         node.require_output_shape(*rest)
         return self.call([node.value(0)], {"axis": axis}, rest, dtype)
 
-    def lower(self, call: Any, profile: Profile) -> Kernel:
+    def lower(self, call: Any, target: Target) -> Kernel:
         shape, dtype, axis = shape_of(call.args[0]), dtype_of(call.args[0]), int(call.attrs["axis"])
         rest = shape_of(call)
 

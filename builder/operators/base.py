@@ -20,7 +20,7 @@ from tvm.ir import GenericConst, Op, register_op_attr
 from builder.importers.tflite_file import Operator as FileOperator
 from builder.importers.tflite_file import Tensor
 from builder.state import Variable
-from container.abi import Profile
+from builder.target import Target
 from container.tensors import Quantization
 
 if TYPE_CHECKING:
@@ -171,9 +171,9 @@ class Operator(ABC):
     def read_tflite(self, node: Node) -> Any:
         """The Relax expression of the node's outputs.  Raises Unsupported."""
 
-    def lower(self, call: Any, profile: Profile) -> Kernel:
+    def lower(self, call: Any, target: Target) -> Kernel:
         """The kernel of one call.  An operator that only rewrites to others has none."""
-        raise Unsupported(f"`{call.op.name}` has no kernel for profile {profile}")
+        raise Unsupported(f"`{call.op.name}` has no kernel for profile {target.profile}")
 
     def evaluate(self, call: Any, values: Sequence[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any] | None:
         """What the kernels compute of constant arguments, to the bit; None where only they can tell.

@@ -18,7 +18,7 @@ from builder.fixed_point import INTEGER_RANGE, quantize_multiplier
 from builder.operators.base import Kernel, Node, Operator, Unsupported, dtype_of, per_tensor, shape_of
 from builder.operators.transpose import Transpose
 from builder.quantized import requantized
-from container.abi import Profile
+from builder.target import Target
 
 
 class BatchMatMul(Operator):
@@ -49,7 +49,7 @@ class BatchMatMul(Operator):
             total *= size
         return total
 
-    def lower(self, call: Any, profile: Profile) -> Kernel:
+    def lower(self, call: Any, target: Target) -> Kernel:
         dtype, depth = dtype_of(call), shape_of(call.args[0])[-1]
         shapes = [shape_of(argument) for argument in call.args]
 

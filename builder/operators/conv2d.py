@@ -16,6 +16,7 @@ from builder.families import mcu, simd, simd_pointwise, simd_winograd
 from builder.families.weighted_sum import Arithmetic, WeightedSum
 from builder.families.window import Window, inside, taps, tflite_window
 from builder.operators.base import Kernel, Node, Unsupported, shape_of
+from builder.target import Target
 from container.abi import Profile
 
 
@@ -42,11 +43,11 @@ class Conv2D(WeightedSum):
         _, kernel_height, kernel_width, depth = shape_of(call.args[1])
         return batch * height * width * channels * kernel_height * kernel_width * depth
 
-    def lower(self, call: Any, profile: Profile) -> Kernel:
+    def lower(self, call: Any, target: Target) -> Kernel:
         window = Window.from_attributes(call.attrs)
         ungrouped = shape_of(call.args[1])[3] == shape_of(call.args[0])[3]
         if (
-            profile is Profile.SIMD
+            target.profile is Profile.SIMD
             and ungrouped
             and window.dilation_width == 1
             and simd.fits(call, self.channel_axis)
@@ -56,9 +57,9 @@ class Conv2D(WeightedSum):
             if simd_winograd.fits(call, window):
                 return simd_winograd.convolution(call, window)
             return simd.convolution(call, window)
-        if profile is Profile.MCU and ungrouped and (scaled := mcu.scaling(call, self.channel_axis)):
+        if target.profile is Profile.MCU and ungrouped and (scaled := mcu.scaling(call, self.channel_axis)):
             return mcu.convolution(call, scaled, window)
-        return super().lower(call, profile)
+        return super().lower(call, target)
 
     def accumulate(
         self, call: Any, arithmetic: Arithmetic, buffers: tuple[Any, Any], position: Any, total: tir.Cell

@@ -26,7 +26,7 @@ from builder.operators.base import (
     per_tensor,
     shape_of,
 )
-from container.abi import Profile
+from builder.target import Target
 
 STEPS = 1 << 19
 """Of the accumulator, in one of the input."""
@@ -51,7 +51,7 @@ class CumSum(Operator):
             attributes.update(_quantised(node))
         return self.call([node.value(0)], attributes, shape, dtype)
 
-    def lower(self, call: Any, profile: Profile) -> Kernel:
+    def lower(self, call: Any, target: Target) -> Kernel:
         shape, dtype, axis = shape_of(call), dtype_of(call), int(call.attrs["axis"])
         add, steps, finish, start = _float32(call) if dtype == "float32" else _int8(call)
         accumulator, exclusive = "float32" if dtype == "float32" else "int32", int(call.attrs["exclusive"])

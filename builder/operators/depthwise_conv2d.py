@@ -15,6 +15,7 @@ from builder.families import mcu, simd
 from builder.families.weighted_sum import Arithmetic, WeightedSum
 from builder.families.window import Window, taps, tflite_window
 from builder.operators.base import Kernel, Node, Unsupported, shape_of
+from builder.target import Target
 from container.abi import Profile
 
 
@@ -44,18 +45,18 @@ class DepthwiseConv2D(WeightedSum):
         _, kernel_height, kernel_width, _ = shape_of(call.args[1])
         return batch * height * width * channels * kernel_height * kernel_width
 
-    def lower(self, call: Any, profile: Profile) -> Kernel:
+    def lower(self, call: Any, target: Target) -> Kernel:
         channels = shape_of(call)[3]
         one_each = channels == shape_of(call.args[0])[3] and channels >= simd.LANES
-        if profile is Profile.SIMD and one_each and simd.fits(call, self.channel_axis):
+        if target.profile is Profile.SIMD and one_each and simd.fits(call, self.channel_axis):
             return simd.depthwise(call, Window.from_attributes(call.attrs))
-        if profile is Profile.MCU and (scaled := mcu.scaling(call, self.channel_axis)):
+        if target.profile is Profile.MCU and (scaled := mcu.scaling(call, self.channel_axis)):
             if shape_of(call.args[0])[3] == 1:
                 return mcu.convolution(call, scaled, Window.from_attributes(call.attrs))
             return mcu.depthwise(call, scaled, Window.from_attributes(call.attrs)) or super().lower(
-                call, profile
+                call, target
             )
-        return super().lower(call, profile)
+        return super().lower(call, target)
 
     def accumulate(
         self, call: Any, arithmetic: Arithmetic, buffers: tuple[Any, Any], position: Any, total: tir.Cell

@@ -13,7 +13,7 @@ import numpy as np
 from builder import tir
 from builder.operators.base import Kernel, Node, Operator, dtype_of, per_tensor, shape_of
 from builder.operators.quantize import float32_bits, float32_of
-from container.abi import Profile
+from builder.target import Target
 
 
 class Dequantize(Operator):
@@ -33,7 +33,7 @@ class Dequantize(Operator):
         centred = values[0].astype("int32") - int(call.attrs["zero"])
         return np.asarray(centred.astype("float32") * float32_of(int(call.attrs["scale"])))
 
-    def lower(self, call: Any, profile: Profile) -> Kernel:
+    def lower(self, call: Any, target: Target) -> Kernel:
         source, shape = dtype_of(call.args[0]), shape_of(call) or (1,)
 
         def body(x: Any, y: Any) -> None:

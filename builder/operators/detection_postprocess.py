@@ -22,7 +22,7 @@ from builder import tir
 from builder.custom_options import CustomOptions
 from builder.operators.base import Kernel, Node, Operator, Unsupported, shape_of
 from builder.operators.quantize import float32_bits
-from container.abi import Profile
+from builder.target import Target
 
 DETECTIONS_PER_CLASS = 100
 """Where the options do not say how many of a class are looked for."""
@@ -50,7 +50,7 @@ class DetectionPostProcess(Operator):
         everything = node.emit(call)
         return [node.emit(relax.TupleGetItem(everything, number)) for number in range(4)]
 
-    def lower(self, call: Any, profile: Profile) -> Kernel:
+    def lower(self, call: Any, target: Target) -> Kernel:
         _, boxes, codes = shape_of(call.args[0])
         columns = shape_of(call.args[1])[2]
         numbers = [int(call.attrs[name]) for name in ("first", "most", "most_of_class")]

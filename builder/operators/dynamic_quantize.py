@@ -13,7 +13,7 @@ from typing import Any
 
 from builder import tir
 from builder.operators.base import Kernel, Node, Operator, Unsupported, shape_of
-from container.abi import Profile
+from builder.target import Target
 
 
 class DynamicRange(Operator):
@@ -27,7 +27,7 @@ class DynamicRange(Operator):
     def of(self, x: Any, *, asymmetric: bool) -> Any:
         return self.call([x], {"asymmetric": int(asymmetric)}, (shape_of(x)[0], 2), "float32")
 
-    def lower(self, call: Any, profile: Profile) -> Kernel:
+    def lower(self, call: Any, target: Target) -> Kernel:
         batches, count = _batches(call.args[0])
 
         def body(x: Any, y: Any) -> None:
@@ -52,7 +52,7 @@ class DynamicQuantize(Operator):
     def of(self, x: Any, quantization: Any) -> Any:
         return self.call([x, quantization], {}, shape_of(x), "int8")
 
-    def lower(self, call: Any, profile: Profile) -> Kernel:
+    def lower(self, call: Any, target: Target) -> Kernel:
         batches, count = _batches(call.args[0])
 
         def body(x: Any, quantization: Any, y: Any) -> None:

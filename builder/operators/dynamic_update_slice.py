@@ -10,7 +10,7 @@ from typing import Any
 from builder import tir
 from builder.families.data_movement import require_moved_dtype
 from builder.operators.base import Kernel, Node, Operator, Unsupported, dtype_of, shape_of
-from container.abi import Profile
+from builder.target import Target
 
 
 class DynamicUpdateSlice(Operator):
@@ -29,7 +29,7 @@ class DynamicUpdateSlice(Operator):
         arguments = [node.value(position) for position in range(3)]
         return self.call(arguments, {}, shape, node.output().dtype)
 
-    def lower(self, call: Any, profile: Profile) -> Kernel:
+    def lower(self, call: Any, target: Target) -> Kernel:
         shape, box = shape_of(call), shape_of(call.args[1])
 
         def body(x: Any, update: Any, begins: Any, y: Any) -> None:

@@ -20,6 +20,7 @@ from builder import tir
 from builder.families import mcu, simd
 from builder.families.weighted_sum import COMBINATIONS, Arithmetic, WeightedSum
 from builder.operators.base import Kernel, Node, Unsupported, shape_of
+from builder.target import Target
 from container.abi import Profile
 
 
@@ -57,12 +58,12 @@ class FullyConnected(WeightedSum):
         rows, units = shape_of(call)
         return rows * units * shape_of(call.args[1])[1]
 
-    def lower(self, call: Any, profile: Profile) -> Kernel:
-        if profile is Profile.SIMD and simd.fits(call, self.channel_axis):
+    def lower(self, call: Any, target: Target) -> Kernel:
+        if target.profile is Profile.SIMD and simd.fits(call, self.channel_axis):
             return simd.fully_connected(call)
-        if profile is Profile.MCU and (scaled := mcu.scaling(call, self.channel_axis)):
+        if target.profile is Profile.MCU and (scaled := mcu.scaling(call, self.channel_axis)):
             return mcu.fully_connected(call, scaled)
-        return super().lower(call, profile)
+        return super().lower(call, target)
 
     def accumulate(
         self, call: Any, arithmetic: Arithmetic, buffers: tuple[Any, Any], position: Any, total: tir.Cell

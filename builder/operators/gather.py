@@ -30,7 +30,8 @@ from builder.operators.base import (
     shape_of,
 )
 from builder.operators.strided_slice import Range, StridedSlice
-from container.abi import Failure, Profile
+from builder.target import Target
+from container.abi import Failure
 
 
 class Gather(Operator):
@@ -76,7 +77,7 @@ class Gather(Operator):
         batch, outer = np.ix_(*map(np.arange, x.shape[:2]))
         return np.asarray(x[batch[..., None], outer[..., None], indices[:, None]])
 
-    def lower(self, call: Any, profile: Profile) -> Kernel:
+    def lower(self, call: Any, target: Target) -> Kernel:
         shape, size = shape_of(call), shape_of(call.args[0])[2]
 
         def body(x: Any, indices: Any, y: Any) -> None:
@@ -131,7 +132,7 @@ class GatherNd(Operator):
         x, indices = values
         return np.asarray(x[tuple(indices.T)]) if _are_inside(indices, x.shape[:-1]) else None
 
-    def lower(self, call: Any, profile: Profile) -> Kernel:
+    def lower(self, call: Any, target: Target) -> Kernel:
         count, inner = shape_of(call)
         sizes = shape_of(call.args[0])[:-1]
 

@@ -14,7 +14,7 @@ from typing import Any
 from builder import tir
 from builder.families.elementwise import node_activation, rows_and_depth, same
 from builder.operators.base import Kernel, Node, Operator, Unsupported, dtype_of, per_tensor, shape_of
-from container.abi import Profile
+from builder.target import Target
 
 RESULT = (1 / 128, 0)
 SMALLEST_NORM = 1e-6
@@ -38,7 +38,7 @@ class L2Normalization(Operator):
             attributes = {"zero": per_tensor(node.input(0))[1]}
         return self.call([node.value(0)], attributes, node.output().shape, dtype)
 
-    def lower(self, call: Any, profile: Profile) -> Kernel:
+    def lower(self, call: Any, target: Target) -> Kernel:
         matrix = rows_and_depth(shape_of(call))
         return Kernel(_int8(call, matrix) if dtype_of(call) == "int8" else _float32(matrix), call.args)
 

@@ -26,7 +26,7 @@ from builder.operators.base import (
     shape_of,
 )
 from builder.operators.softmax import DIFFERENCE_INTEGER_BITS, exponential_table
-from container.abi import Profile
+from builder.target import Target
 
 RESULT = (1 / 16, 127)
 PARAMETERS = ("multiplier", "shift", "inverse_multiplier", "inverse_shift", "radius")
@@ -49,7 +49,7 @@ class LogSoftmax(Operator):
         table = constant(exponential_table(1.0, scale))
         return self.call([node.value(0), table], _parameters(scale), node.output().shape, dtype)
 
-    def lower(self, call: Any, profile: Profile) -> Kernel:
+    def lower(self, call: Any, target: Target) -> Kernel:
         matrix = rows_and_depth(shape_of(call))
         return Kernel(_int8(call, matrix) if dtype_of(call) == "int8" else _float32(matrix), call.args)
 

@@ -18,7 +18,7 @@ from builder import tir
 from builder.fixed_point import INTEGER_RANGE, quantize_multiplier
 from builder.operators.base import Kernel, Node, Operator, dtype_of, per_tensor, shape_of
 from builder.quantized import requantize, requantized_value
-from container.abi import Profile
+from builder.target import Target
 
 COMBINATIONS = (
     *(("float32", dtype) for dtype in ("int8", "uint8", "int16")),
@@ -85,7 +85,7 @@ class Quantize(Operator):
         ]
         return np.array(table, dtype_of(call))[places].reshape(x.shape)
 
-    def lower(self, call: Any, profile: Profile) -> Kernel:
+    def lower(self, call: Any, target: Target) -> Kernel:
         source, dtype, shape = dtype_of(call.args[0]), dtype_of(call), shape_of(call) or (1,)
         bounds = (int(call.attrs["zero"]), *INTEGER_RANGE[dtype])
 

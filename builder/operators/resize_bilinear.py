@@ -13,7 +13,7 @@ from builder import tir
 from builder.families.elementwise import same
 from builder.families.resizing import Resizing
 from builder.operators.base import Kernel, Node, Operator, Unsupported, constant, dtype_of, shape_of
-from container.abi import Profile
+from builder.target import Target
 
 STEPS = 1024
 """Of an integer weight in one pixel."""
@@ -34,7 +34,7 @@ class ResizeBilinear(Operator):
         tables = [constant(table) for axis in (1, 2) for table in between(axis)]
         return self.call([node.value(0), *tables], {}, resizing.target, dtype)
 
-    def lower(self, call: Any, profile: Profile) -> Kernel:
+    def lower(self, call: Any, target: Target) -> Kernel:
         shape, dtype = shape_of(call), dtype_of(call)
         blend, weight = (_blend_float32, "float32") if dtype == "float32" else (_blend_int8, "int32")
 

@@ -14,7 +14,7 @@ from builder.families.data_movement import require_moved_dtype, view
 from builder.families.resizing import Resizing
 from builder.operators.base import Kernel, Node, Operator, constant, dtype_of, shape_of
 from builder.operators.broadcast_to import BroadcastTo
-from container.abi import Profile
+from builder.target import Target
 
 
 class ResizeNearest(Operator):
@@ -37,7 +37,7 @@ class ResizeNearest(Operator):
         arguments = [node.value(0), *map(constant, tables)]
         return self.call(arguments, {}, resizing.target, node.output().dtype)
 
-    def lower(self, call: Any, profile: Profile) -> Kernel:
+    def lower(self, call: Any, target: Target) -> Kernel:
         shape, dtype = shape_of(call), dtype_of(call)
 
         def body(x: Any, rows: Any, columns: Any, y: Any) -> None:

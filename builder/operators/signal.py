@@ -28,7 +28,7 @@ from tvm import relax
 from builder.custom_options import CustomOptions
 from builder.families.c_kernel import c_kernel
 from builder.operators.base import Kernel, Node, Operator, Unsupported, constant, shape_of
-from container.abi import Profile
+from builder.target import Target
 
 LARGEST_FFT = 1 << 15
 GAIN_TABLE = 4 * 32 - 3
@@ -49,7 +49,7 @@ class SignalWindow(Operator):
         attributes = {"shift": CustomOptions(node).integer("shift", 0, 31)}
         return self.call([node.value(0), node.value(1)], attributes, shape, "int16")
 
-    def lower(self, call: Any, profile: Profile) -> Kernel:
+    def lower(self, call: Any, target: Target) -> Kernel:
         (size,) = shape_of(call.args[1])
         rows = math.prod(shape_of(call)) // size
         return c_kernel("rune_signal_window", call, (rows, size, int(call.attrs["shift"])))
@@ -68,7 +68,7 @@ class SignalFftAutoScale(Operator):
             raise Unsupported(f"output {bits.name!r} is {bits.dtype}{list(bits.shape)}; expected one int32")
         return _items(node, self.call_tuple([node.value(0)], {}, [((size,), "int16"), (bits.shape, "int32")]))
 
-    def lower(self, call: Any, profile: Profile) -> Kernel:
+    def lower(self, call: Any, target: Target) -> Kernel:
         return c_kernel("rune_signal_fft_auto_scale", call, shape_of(call.args[0]))
 
 
@@ -88,7 +88,7 @@ class SignalRfft(Operator):
         tables = [constant(_turns(size // 2, size // 2, 0.0)), constant(_turns(size // 4, size, 0.25))]
         return self.call([node.value(0), *tables], {"size": size // 2}, node.output().shape, "int16")
 
-    def lower(self, call: Any, profile: Profile) -> Kernel:
+    def lower(self, call: Any, target: Target) -> Kernel:
         *outer, length = shape_of(call.args[0])
         return c_kernel("rune_signal_rfft", call, (math.prod(outer), length, int(call.attrs["size"])))
 
@@ -108,7 +108,7 @@ class SignalEnergy(Operator):
         attributes = {"begin": options.integer("start_index", 0, end), "end": end}
         return self.call([node.value(0)], attributes, (size,), "uint32")
 
-    def lower(self, call: Any, profile: Profile) -> Kernel:
+    def lower(self, call: Any, target: Target) -> Kernel:
         numbers = (*shape_of(call), int(call.attrs["begin"]), int(call.attrs["end"]))
         return c_kernel("rune_signal_energy", call, numbers)
 
@@ -132,7 +132,7 @@ class SignalFilterBank(Operator):
         arguments = [node.value(position) for position in range(6)]
         return self.call(arguments, {}, (channels,), "uint64")
 
-    def lower(self, call: Any, profile: Profile) -> Kernel:
+    def lower(self, call: Any, target: Target) -> Kernel:
         return c_kernel("rune_signal_filter_bank", call, shape_of(call))
 
 
@@ -148,7 +148,7 @@ class SignalFilterBankSquareRoot(Operator):
             raise Unsupported(f"bits of the shape {list(node.input(1).shape)}; expected one number")
         return self.call([node.value(0), node.value(1)], {}, (size,), "uint32")
 
-    def lower(self, call: Any, profile: Profile) -> Kernel:
+    def lower(self, call: Any, target: Target) -> Kernel:
         return c_kernel("rune_signal_square_root", call, shape_of(call))
 
 
@@ -181,7 +181,7 @@ class SignalFilterBankSpectralSubtraction(Operator):
         y, noise.value = _items(node, self.call_tuple([node.value(0), noise.value], attributes, results))
         return y, noise.value
 
-    def lower(self, call: Any, profile: Profile) -> Kernel:
+    def lower(self, call: Any, target: Target) -> Kernel:
         names = (*self.factors, "clamping", "smoothing_bits", "spectral_subtraction_bits")
         numbers = (*shape_of(call.args[0]), *(int(call.attrs[name]) for name in names))
         return c_kernel("rune_signal_spectral_subtraction", call, numbers, in_place=((1, 1),))
@@ -200,7 +200,7 @@ class SignalPcan(Operator):
         attributes = {"shift": CustomOptions(node).integer("snr_shift", 0, 63)}
         return self.call([node.value(position) for position in range(3)], attributes, (size,), "uint32")
 
-    def lower(self, call: Any, profile: Profile) -> Kernel:
+    def lower(self, call: Any, target: Target) -> Kernel:
         return c_kernel("rune_signal_pcan", call, (*shape_of(call), int(call.attrs["shift"])))
 
 
@@ -219,7 +219,7 @@ class SignalFilterBankLog(Operator):
         }
         return self.call([node.value(0), constant(logarithm_table())], attributes, (size,), "int16")
 
-    def lower(self, call: Any, profile: Profile) -> Kernel:
+    def lower(self, call: Any, target: Target) -> Kernel:
         numbers = (*shape_of(call), int(call.attrs["scale"]), int(call.attrs["bits"]))
         return c_kernel("rune_signal_log", call, numbers)
 

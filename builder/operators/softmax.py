@@ -37,7 +37,7 @@ from builder.operators.base import (
     shape_of,
 )
 from builder.operators.quantize import float32_bits
-from container.abi import Profile
+from builder.target import Target
 
 DIFFERENCE_INTEGER_BITS = 5
 
@@ -74,7 +74,7 @@ class Softmax(Operator):
         table = constant(exponential_table(beta, scale))
         return self.call([x, table], {}, shape_of(x), dtype)
 
-    def lower(self, call: Any, profile: Profile) -> Kernel:
+    def lower(self, call: Any, target: Target) -> Kernel:
         shape = shape_of(call)
         rows, depth = (math.prod(shape[:-1]), shape[-1]) if shape else (1, 1)
         make = {"int8": _int8, "int16": _int16, "float32": _float32}[dtype_of(call.args[0])]

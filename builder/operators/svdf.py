@@ -32,7 +32,7 @@ from builder.operators.base import (
     shape_of,
 )
 from builder.quantized import bias_constant, fused_activation
-from container.abi import Profile
+from builder.target import Target
 
 STATE = 4
 """Number of the state among inputs and arguments."""
@@ -64,7 +64,7 @@ class Svdf(Operator):
         filters, memory = shape_of(call.args[2])
         return batch * filters * (depth + memory)
 
-    def lower(self, call: Any, profile: Profile) -> Kernel:
+    def lower(self, call: Any, target: Target) -> Kernel:
         batch, depth = shape_of(call.args[0])
         filters, memory = shape_of(call.args[2])
         units = shape_of(call.args[3])[0]

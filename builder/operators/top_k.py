@@ -11,7 +11,7 @@ from typing import Any
 from builder import tir
 from builder.blocks.ordering import larger, largest_first
 from builder.operators.base import Kernel, Node, Operator, Unsupported, dtype_of, shape_of
-from container.abi import Profile
+from builder.target import Target
 from container.tensors import ElementType
 
 
@@ -21,7 +21,7 @@ class TopK(Operator):
     def read_tflite(self, node: Node) -> Any:
         raise Unsupported("it is no operator of TensorFlow Lite Micro")
 
-    def lower(self, call: Any, profile: Profile) -> Kernel:
+    def lower(self, call: Any, target: Target) -> Kernel:
         shape, dtype, axis = shape_of(call.args[0]), dtype_of(call.args[0]), int(call.attrs["axis"])
         results = [
             (tuple(int(size) for size in kind.shape.values), str(kind.dtype)) for kind in call.ty.fields

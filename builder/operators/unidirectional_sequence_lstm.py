@@ -39,7 +39,7 @@ from builder.operators.base import (
 from builder.operators.quantize import float32_bits
 from builder.quantized import bias_constant
 from builder.sigmoid import sigmoid_table
-from container.abi import Profile
+from builder.target import Target
 
 GATES = ("input", "forget", "cell", "output")
 """In the order of their weights and biases among the inputs."""
@@ -87,7 +87,7 @@ class UnidirectionalSequenceLstm(Operator):
         steps = math.prod(shape_of(call.args[0])[:2])
         return steps * sum(math.prod(shape_of(weights)) for weights in call.args[1:3])
 
-    def lower(self, call: Any, profile: Profile) -> Kernel:
+    def lower(self, call: Any, target: Target) -> Kernel:
         outer, units = shape_of(call.args[0])[:2], shape_of(call.args[1])[1]
         time_major = bool(call.attrs["time_major"])
         steps, batch = outer if time_major else reversed(outer)

@@ -11,6 +11,7 @@ import click
 
 from container.abi import Profile
 from container.errors import UsageError
+from container.manifest import Optimization
 from rune import api
 from rune.cli import console, feeding
 from rune.text import size
@@ -36,6 +37,13 @@ if TYPE_CHECKING:
     multiple=True,
     help="Build this profile; repeat it for several. Both by default.",
 )
+@click.option(
+    "--optimize",
+    type=click.Choice([optimization.value for optimization in Optimization]),
+    default=Optimization.BALANCED.value,
+    show_default=True,
+    help="Make code fast or small; the answers are the same.",
+)
 @feeding.board_option("Fail when this board has no room for the container.")
 @click.option(
     "--golden", metavar="FILE.npz", type=feeding.FILE, help="Seal golden vectors of these inputs too."
@@ -54,6 +62,7 @@ def command(
     runefile: Path,
     output: Path | None,
     profiles: tuple[str, ...],
+    optimize: str,
     board: Board | None,
     golden: Path | None,
     golden_samples: int,
@@ -67,7 +76,7 @@ def command(
     \b
     rune build examples/digits
     rune build examples/sine/int8.Runefile -o sine.rune --profile mcu
-    rune build examples/digits --board uno
+    rune build examples/digits --board uno --optimize size
     """
     if board is not None and profiles and Profile.MCU not in profiles:
         raise UsageError(f"--board {board.name}: boards run the profile `mcu`", hint="add --profile mcu")
@@ -81,6 +90,7 @@ def command(
             pipeline,
             output or api.default_output(path),
             profiles=profiles or api.PROFILES,
+            optimize=optimize,
             golden=golden,
             golden_samples=golden_samples,
             progress=phases,

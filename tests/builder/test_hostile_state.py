@@ -12,6 +12,7 @@ from builder.codegen import generate
 from builder.emit import emit_unit
 from builder.lower import lower
 from builder.program import read_program
+from builder.target import Target
 from container.abi import Profile
 from container.errors import CompileError
 from examples.tflite_writer import Graph
@@ -61,7 +62,7 @@ MODELS = {
 
 def c_code(model: bytes) -> str:
     pipeline = model_pipeline(model)
-    program = read_program(lower(assemble(pipeline), Profile.MCU))
+    program = read_program(lower(assemble(pipeline), Target(Profile.MCU)))
     return emit_unit(program, generate(program.functions), pipeline.stages, Profile.MCU).source
 
 

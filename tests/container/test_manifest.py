@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from container.abi import Profile
 from container.errors import ContainerError
-from container.manifest import Argument, Manifest, OutputReference
+from container.manifest import Argument, Manifest, Optimization, OutputReference
 from container.tensors import Quantization
 from tests.container import samples
 
@@ -27,6 +27,16 @@ def test_canonical_text() -> None:
 def test_reads_what_it_writes() -> None:
     manifest = samples.manifest()
     assert Manifest.from_json(manifest.to_json()) == manifest
+
+
+@pytest.mark.parametrize("optimization", Optimization)
+def test_what_the_code_was_made_for(optimization: Optimization) -> None:
+    manifest = samples.manifest(optimization=optimization)
+    assert Manifest.from_json(manifest.to_json()) == manifest
+    value = json.loads(manifest.to_json())
+    # A container of the default is the same as before there was a choice.
+    assert value.get("optimization", "balanced") == optimization
+    assert ("optimization" in value) == (optimization is not Optimization.BALANCED)
 
 
 def test_order_of_keys_does_not_matter() -> None:
@@ -75,6 +85,9 @@ FAULTS = [
     ("name", 3, "name: expected text, found 3"),
     ("name", "\ud800", "name: half of a surrogate pair is not text"),
     ("stages", {}, "stages: expected a list, found {}"),
+    ("optimization", "tiny", 'optimization: expected one of speed, balanced, size, found "tiny"'),
+    ("optimization", ["size"], "optimization: expected one of"),
+    ("optimization", "\ud800", "optimization: "),
     (
         "stages.0.kind",
         "sensor",

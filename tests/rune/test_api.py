@@ -23,6 +23,7 @@ PUBLIC_NAMES = {
     "LimitError",
     "Limits",
     "LinkError",
+    "Optimization",
     "PortError",
     "Profile",
     "RuneError",
@@ -100,3 +101,9 @@ def test_profiles_that_there_are_not(profiles: list[str], message: str) -> None:
     with pytest.raises(UsageError, match=message) as caught:
         rune.build(EXAMPLES / "sine", "unused.rune", profiles=profiles)
     assert caught.value.hint == "the profiles are simd and mcu"
+
+
+def test_an_optimization_that_there_is_not() -> None:
+    with pytest.raises(UsageError, match="'small' is not a valid Optimization") as caught:
+        rune.build(EXAMPLES / "sine", "unused.rune", optimize="small")
+    assert caught.value.hint == "expected one of speed, balanced, size"

@@ -74,6 +74,16 @@ def test_what_each_graph_pass_removes(digits: Path) -> None:
     }
 
 
+def test_what_code_is_made_for_is_told_by_its_container(digits: Path) -> None:
+    balanced, small = "balanced between speed and size", "optimized for size"
+    for options, words in ([], balanced), (["--optimize", "size"], small):
+        result = rune("build", digits, "--profile", "mcu", "--golden-samples", 0, *options)
+        assert result.exit_code == ExitCode.OK
+        assert rune("size", "reader.rune").stdout.startswith(f"reader: sizes in bytes, code {words}\n")
+        assert f"code        {words}" in rune("inspect", "reader.rune").stdout
+    assert json.loads(rune("size", "reader.rune", "--json").stdout)["optimization"] == "size"
+
+
 def test_golden_vectors_of_the_users_own(digits: Path) -> None:
     np.savez("inputs.npz", picture=np.zeros((3, 1, 8, 8, 1), np.int8))
     result = rune("build", digits, "--golden", "inputs.npz", "--golden-samples", 2)

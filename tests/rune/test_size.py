@@ -10,7 +10,7 @@ import pytest
 
 from container.abi import Profile
 from container.errors import ExitCode
-from container.manifest import MemoryPlan, OperatorRecord
+from container.manifest import MemoryPlan, OperatorRecord, Optimization
 from container.sections import Container, load, seal
 from devices import board
 from devices.aot.build import build_image
@@ -70,7 +70,9 @@ def on_microbit(container: Path, need: Need) -> str:
     parts: Container = load(container)
     agent = Need(Memory((Part("code", 9000),), 0x4000), Memory((Part("variables", 2000),), 0x1000))
     size = BoardSize(board.find("microbit"), need, agent)
-    return sizes.board_page(SizeReport("sample", file_parts(parts), profile_sizes(parts), size), size)
+    return sizes.board_page(
+        SizeReport("sample", Optimization.SIZE, file_parts(parts), profile_sizes(parts), size), size
+    )
 
 
 def test_page_of_a_board(container: Path) -> None:

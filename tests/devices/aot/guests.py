@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import wasmtime
 
+from builder.target import Target
 from builder.toolchain import Module, compile_unit
 from container.abi import ABI_VERSION, Profile
 from container.manifest import (
@@ -39,7 +40,7 @@ def of_text(
 
 def of_c(source: str, *, given: int, taken: int) -> Container:
     """A container of one C unit, which has to define `rune_progress` and export `run`."""
-    module = compile_unit(source, Profile.MCU)
+    module = compile_unit(source, Target(Profile.MCU))
     return _sealed(module.wasm, _plan(module), given, taken)
 
 
