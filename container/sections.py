@@ -19,7 +19,7 @@ from container.abi import Profile
 from container.errors import ContainerError, RuneError
 from container.files import read_bounded
 from container.manifest import Manifest
-from container.wasm import CUSTOM, EMPTY_MODULE, custom_section, sections
+from container.wasm import CUSTOM, EMPTY_MODULE, custom_section, is_module, sections
 
 MAXIMUM_FILE_BYTES = 256 << 20
 """The largest container that is read."""
@@ -27,6 +27,7 @@ MANIFEST_SECTION = "rune.manifest"
 MCU_SECTION = "rune.mcu"
 GOLDEN_SECTION = "rune.golden"
 
+_BUILD_HINT = "`rune build RUNEFILE` builds a container"
 _OUR_SECTIONS = (MANIFEST_SECTION, MCU_SECTION, GOLDEN_SECTION)
 
 
@@ -59,11 +60,14 @@ class Container:
 def load(path: Path | str) -> Container:
     """Read a `.rune` file.  Raises ContainerError whose message begins with the path."""
     try:
-        return Container.parse(read_bounded(Path(path), MAXIMUM_FILE_BYTES))
-    except ContainerError as error:
-        raise ContainerError(f"{path}: {error.message}", hint=error.hint) from None
+        data = read_bounded(Path(path), MAXIMUM_FILE_BYTES)
     except RuneError as error:
-        raise ContainerError(error.message, hint="build a container with `rune build`") from None
+        raise ContainerError(error.message, hint=_BUILD_HINT) from None
+    try:
+        return Container.parse(data)
+    except ContainerError as error:
+        hint = error.hint if is_module(data) else _BUILD_HINT
+        raise ContainerError(f"{path}: {error.message}", hint=hint) from None
 
 
 def seal(manifest: Manifest, modules: Mapping[Profile, bytes], golden: bytes | None = None) -> bytes:

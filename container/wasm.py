@@ -36,9 +36,14 @@ def custom_section(name: str, payload: bytes) -> bytes:
     return bytes([CUSTOM]) + leb128(len(contents)) + contents
 
 
+def is_module(data: bytes) -> bool:
+    """Whether data begin as WebAssembly does."""
+    return data[:4] == EMPTY_MODULE[:4]
+
+
 def sections(module: bytes) -> Iterator[Section]:
     """The sections of a WebAssembly module, in order.  Raises ContainerError where the framing is broken."""
-    if module[:4] != EMPTY_MODULE[:4]:
+    if not is_module(module):
         raise ContainerError(f"not a WebAssembly module: begins with {module[:4].hex(' ') or 'nothing'}")
     if module[4:8] != EMPTY_MODULE[4:]:
         raise ContainerError(f"not a WebAssembly module of version 1: the version is {module[4:8].hex(' ')}")

@@ -132,6 +132,16 @@ def test_load_names_the_file(tmp_path: Path) -> None:
     with pytest.raises(ContainerError) as caught:
         load(path)
     assert caught.value.message.startswith(f"{path}: cut short")
+    assert caught.value.hint is None
+
+
+def test_a_file_that_is_no_module_at_all_says_where_containers_come_from(tmp_path: Path) -> None:
+    path = tmp_path / "net.tflite"
+    path.write_bytes(b"\x1c\0\0\0TFL3")
+    with pytest.raises(ContainerError, match="begins with 1c 00 00 00") as caught:
+        load(path)
+    assert caught.value.hint is not None
+    assert "rune build" in caught.value.hint
 
 
 @pytest.mark.parametrize("name", ["missing.rune", "", "nul\0.rune"])
