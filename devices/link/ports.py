@@ -210,7 +210,8 @@ def _unclear(board: Board | None, fitting: Sequence[Port], ports: Sequence[Port]
         message = f"{name} cannot be told by its USB id: which port is it at?"
     else:
         message = f"no port looks like {name}"
-    return PortError(message, hint=f"name it with --port PATH; {listing(ports)}")
+    without = "" if fitting else " (`sim` for an emulated board)"
+    return PortError(message, hint=f"name it with --port PATH{without}; {listing(ports)}")
 
 
 def listing(ports: Sequence[Port]) -> str:
