@@ -120,6 +120,7 @@ def compile_target(
         progress=linked.progress,
         operators=unit.operators,
         state=unit.state,
+        blocks=unit.blocks,
     )
     return linked.wasm, plan
 

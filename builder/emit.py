@@ -50,6 +50,8 @@ class Unit:
     operators: tuple[OperatorRecord, ...]
     state: int = 0
     """Bytes."""
+    blocks: tuple[tuple[int, ...], ...] = ()
+    """Of the arena, as the manifest tells them."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,8 @@ class _Emitter:
         lines += [_state_memory(n, state, self._alignment) for n, state in enumerate(self._states.states)]
         lines += _run(actions)
         records = self._records(actions, lifetimes, placement)
-        return Unit("\n".join(lines) + "\n", placement.bytes, records, self._states.bytes)
+        blocks = _blocks(lifetimes, placement)
+        return Unit("\n".join(lines) + "\n", placement.bytes, records, self._states.bytes, blocks)
 
     def _actions(self) -> list[_Action]:
         actions, read = [], set()
@@ -232,6 +235,13 @@ class _Emitter:
             )
             for number, action in enumerate(actions)
         )
+
+
+def _blocks(lifetimes: Mapping[int, Lifetime], placement: Placement) -> tuple[tuple[int, ...], ...]:
+    """Blocks in the order in which they begin; of one step, its results in order, then its workspaces."""
+    order = sorted(lifetimes, key=lambda key: (lifetimes[key].first, key < 0, abs(key)))
+    found = [(placement.offsets[key], lifetimes[key]) for key in order]
+    return tuple((offset, block.bytes, block.first, block.last) for offset, block in found)
 
 
 def _run(actions: Sequence[_Action]) -> list[str]:

@@ -20,6 +20,10 @@ from container.tensors import ElementType, Quantization, TensorType
 
 MAXIMUM_MANIFEST_BYTES = 2 << 20
 """The largest manifest that is read."""
+MAXIMUM_BLOCKS = 1 << 16
+"""The most blocks that a memory plan may have."""
+BLOCK_NUMBERS = 4
+"""Of a block of the memory plan: offset, bytes, first and last operator."""
 MAXIMUM_RANK = 16
 """The most dimensions a tensor may have."""
 
@@ -118,6 +122,10 @@ class MemoryPlan:
     operators: tuple[OperatorRecord, ...]
     state: int = 0
     """Values that one run leaves to the next, outside of the arena."""
+    blocks: tuple[tuple[int, ...], ...] = ()
+    """The arena's blocks, in the order in which they begin: offset, bytes, and the numbers of the first and
+    the last operator that touch it.  Empty in containers of before there was this; `container/memory.py`
+    reads them."""
 
     @property
     def stage_starts(self) -> tuple[int, ...]:
@@ -329,3 +337,15 @@ def _check_plan(path: str, plan: MemoryPlan, known: Mapping[str, StageRecord]) -
         place = f"{path}.operators[{number}]"
         _require(operator.stage in known, place, f"there is no stage {operator.stage!r}")
         _require(operator.macs >= 0 and operator.arena_bytes >= 0, place, "a size is negative")
+    _check_blocks(f"{path}.blocks", plan)
+
+
+def _check_blocks(path: str, plan: MemoryPlan) -> None:
+    _require(len(plan.blocks) <= MAXIMUM_BLOCKS, path, f"there are more than {MAXIMUM_BLOCKS:,}")
+    for number, block in enumerate(plan.blocks):
+        place = f"{path}[{number}]"
+        _require(len(block) == BLOCK_NUMBERS, place, f"expected {BLOCK_NUMBERS} numbers, found {len(block)}")
+        offset, size, first, last = block
+        _require(offset >= 0 and size >= 0, place, "a size is negative")
+        _require(offset + size <= plan.arena, place, f"ends behind the arena of {plan.arena:,} bytes")
+        _require(0 <= first <= last < len(plan.operators), place, "does not live while operators run")

@@ -32,6 +32,7 @@ class ProfileSize:
     parts: tuple[Part, ...]
     """Of the linear memory; they add up to it."""
     stages: tuple[StageSize, ...]
+    plan: MemoryPlan
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,8 @@ def profile_sizes(container: Container) -> tuple[ProfileSize, ...]:
 
 
 def _profile_size(profile: Profile, module: int, plan: MemoryPlan) -> ProfileSize:
-    return ProfileSize(profile, module, plan.linear_memory, linear_memory_parts(plan), stage_sizes(plan))
+    parts = linear_memory_parts(plan)
+    return ProfileSize(profile, module, plan.linear_memory, parts, stage_sizes(plan), plan)
 
 
 def file_parts(container: Container) -> tuple[Part, ...]:

@@ -1,19 +1,26 @@
-"""Writes the pages that are made from code: `python -m docs.generate`, or `python3 tasks.py docs`."""
+"""Writes what of the documents is made from code: `python -m docs.generate`, or `python3 tasks.py docs`."""
 
 from __future__ import annotations
 
 import inspect
+import tempfile
 from pathlib import Path
 
 import click
 
 from builder.blocks.base import Block
 from builder.catalog import CATALOG
+from container.abi import Profile
+from container.sections import load
 from docs.operator_table import operators
+from rune.api import build
 from rune.cli.application import COMMANDS, application
+from rune.pictures import timeline_svg
+from rune.pictures.timeline import timeline
 from runefile.signatures import Parameter
 
 FOLDER = Path(__file__).parent
+ROOT = FOLDER.parent
 NOTICE = "<!-- Made by docs/generate.py: do not edit. -->"
 INTRODUCTION = """\
 The blocks that come with Rune. In a name, `-` and `_` mean the same. Where the Runefile leaves an output
@@ -76,12 +83,23 @@ def operator_page() -> str:
     return "\n\n".join(["# Operators", NOTICE, operators()])
 
 
+def memory_picture() -> str:
+    """The memory of an example as an SVG file."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = build(
+            ROOT / "examples" / "digits", Path(folder) / "digits.rune", profiles=["mcu"], golden_samples=0
+        )
+        manifest = load(file).manifest
+    return timeline_svg.draw(timeline(Profile.MCU, manifest.plans[Profile.MCU]), manifest.name).decode()
+
+
 PAGES = {
     "commands.md": commands,
+    "memory.svg": memory_picture,
     "operators.md": operator_page,
     "proc-block-reference.md": proc_blocks,
 }
-"""Each page that is made, and what makes it."""
+"""Each file that is made, and what makes it."""
 
 
 def main() -> None:

@@ -7,6 +7,8 @@ from dataclasses import asdict
 from typing import Any
 
 from container.abi import Profile
+from container.manifest import MemoryPlan
+from container.memory import blocks, peak
 from devices.budget import STACK, Memory, Need, Part
 from devices.size import BoardSize, ProfileSize, SizeReport
 from rune.text import table
@@ -20,6 +22,9 @@ def facts(report: SizeReport) -> dict[str, Any]:
             "linear_memory": size.linear_memory,
             "parts": _named(size.parts),
             "stages": [asdict(stage) for stage in size.stages],
+            "operators": [asdict(operator) for operator in size.plan.operators],
+            "blocks": [asdict(block) for block in blocks(size.plan)],
+            "peak": _peak_facts(size.plan),
         }
         for size in report.profiles
     }
@@ -30,6 +35,11 @@ def facts(report: SizeReport) -> dict[str, Any]:
         "profiles": profiles,
     }
     return found if report.board is None else {**found, "board": _board_facts(report.board)}
+
+
+def _peak_facts(plan: MemoryPlan) -> dict[str, Any] | None:
+    highest = peak(plan)
+    return None if highest is None else asdict(highest)
 
 
 def _board_facts(size: BoardSize) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from container.sections import Container
     from devices.bench import BoardBench
     from devices.board import Board
+    from rune.pictures.characters import Characters
+    from runtime.bench import BenchReport
     from runtime.sensors.choice import SensorOptions
 
 
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
     "--port", metavar="PORT", help="Cycles of the board at this serial port, which holds it already."
 )
 @click.option("--ops", "operators", is_flag=True, help="Show each operator, beside its multiply-accumulates.")
+@feeding.svg_option("Write the operators as a bar chart to a file; measures them as --ops does.")
 @feeding.deadline_option
 @console.json_option
 def command(
@@ -50,6 +55,7 @@ def command(
     board: Board | None,
     port: str | None,
     operators: bool,
+    svg: Path | None,
     deadline_s: float,
     as_json: bool,
 ) -> None:
@@ -62,23 +68,41 @@ def command(
     \b
     rune bench digits.rune
     rune bench digits.rune --image seven.png --profile mcu
-    rune bench digits.rune --board mps2-an386 --ops
+    rune bench digits.rune --board mps2-an386 --ops --svg digits.svg
     rune bench digits.rune --port /dev/ttyACM0
     """
+    from rune import costs
     from runtime.sensors.choice import SensorOptions
 
     fed = sound or image or accel or raw
     options = SensorOptions(random or (() if fed else (0,)), sound, image, accel, raw)
+    operators = operators or svg is not None
     if board is None and port is None:
-        _on_host(container, options, profile, duration_s, operators, deadline_s, as_json)
-        return
-    report = _on_board(container, options, profile, board, port, operators, deadline_s)
+        name, on_host = _on_host(container, options, profile, duration_s, operators, deadline_s)
+        page = partial(costs.host_page, on_host)
+        _tell(container, on_host, page, partial(costs.host_chart, on_host, name), svg, as_json)
+    else:
+        name, on_board = _on_board(container, options, profile, board, port, operators, deadline_s)
+        page = partial(costs.board_page, on_board)
+        _tell(container, on_board, page, partial(costs.board_chart, on_board, name), svg, as_json)
+
+
+def _tell(
+    container: Path,
+    report: BenchReport | BoardBench,
+    page: Callable[[Characters], str],
+    chart: Callable[[], bytes],
+    svg: Path | None,
+    as_json: bool,
+) -> None:
+    from container.files import write_atomically
+
     if as_json:
         console.print_json({"file": str(container), **asdict(report)})
     else:
-        from rune import costs
-
-        console.say(costs.board_page(report))
+        console.say(page(console.characters()))
+    if svg is not None:
+        write_atomically(svg, chart())
 
 
 def _on_host(
@@ -88,9 +112,8 @@ def _on_host(
     duration_s: float,
     operators: bool,
     deadline_s: float,
-    as_json: bool,
-) -> None:
-    from rune import costs
+) -> tuple[str, BenchReport]:
+    """The name of the container, and what was measured."""
     from runtime.application import Application
     from runtime.bench import bench
     from runtime.limits import Limits
@@ -100,12 +123,7 @@ def _on_host(
         sources = open_sensors(application.manifest, options)
         samples = {name: source.sample() for name, source in sources.items()}
         report = bench(application, samples, duration_s=duration_s)
-    if not operators:
-        report = replace(report, operators=())
-    if as_json:
-        console.print_json({"file": str(container), **asdict(report)})
-    else:
-        console.say(costs.host_page(report))
+    return application.manifest.name, report if operators else replace(report, operators=())
 
 
 def _on_board(
@@ -116,7 +134,8 @@ def _on_board(
     port: str | None,
     operators: bool,
     deadline_s: float,
-) -> BoardBench:
+) -> tuple[str, BoardBench]:
+    """The name of the container, and what was measured."""
     from container import sections
     from container.errors import UsageError
     from devices.bench import count_instructions
@@ -131,13 +150,14 @@ def _on_board(
     sources = open_sensors(app.manifest, options)
     samples = {name: source.sample() for name, source in sources.items()}
     if board is not None and port is None and can_count(board):
-        return count_instructions(app, board, samples, operators=operators, deadline_s=deadline_s)
+        report = count_instructions(app, board, samples, operators=operators, deadline_s=deadline_s)
+        return app.manifest.name, report
     if operators:
         raise UsageError(
             "cycles are told by stage alone",
             hint="count the instructions of operators on an emulated board: --board mps2-an386",
         )
-    return _cycles(app, board, port, samples, deadline_s)
+    return app.manifest.name, _cycles(app, board, port, samples, deadline_s)
 
 
 def _cycles(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 import click
 
+from rune.pictures.characters import ASCII, BLOCKS, Characters
 from rune.text import printable
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ SCHEMA = 1
 _MARKS = re.compile(r"\b(error|warning)\[[\w-]+\]:|^(hint):", re.MULTILINE)
 _MARK_COLORS = {"error": "red", "warning": "yellow", None: "cyan"}
 
+_STAGE_COLORS = ("blue", "yellow", "green", "magenta", "cyan", "red", "bright_blue", "bright_green")
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
@@ -38,6 +42,30 @@ def print_json(facts: Mapping[str, Any]) -> None:
 def say(text: str) -> None:
     """Print facts for people."""
     click.echo(printable(text))
+
+
+def show(picture: str) -> None:
+    """Print a picture in its colours; the names in it were made `printable` when it was drawn."""
+    click.echo(picture)
+
+
+def columns() -> int:
+    """The width of the terminal."""
+    return shutil.get_terminal_size().columns
+
+
+def characters() -> Characters:
+    """What pictures on stdout can be made of: ASCII where its encoding cannot tell blocks."""
+    try:
+        BLOCKS.all.encode(getattr(sys.stdout, "encoding", None) or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return ASCII
+    return BLOCKS
+
+
+def stage_color(text: str, stage: int) -> str:
+    """A piece of a picture in the colour of a stage."""
+    return click.style(text, fg=_STAGE_COLORS[stage % len(_STAGE_COLORS)])
 
 
 def print_error(message: str, hint: str | None = None) -> None:

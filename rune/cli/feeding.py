@@ -75,6 +75,11 @@ def board_option(help: str, *, required: bool = False) -> Callable[[Function], F
     return click.option("--board", metavar="BOARD", type=BoardName(), required=required, help=help)
 
 
+def svg_option(help: str) -> Callable[[Function], Function]:
+    """`--svg`: a picture beside what is printed."""
+    return click.option("--svg", metavar="FILE", type=FILE, help=help)
+
+
 port_option = click.option(
     "--port",
     metavar="PORT",

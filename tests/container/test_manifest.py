@@ -132,6 +132,13 @@ FAULTS = [
     ("plans.mcu.progress", 65533, "plans.mcu.progress: lies outside of the memory"),
     ("plans.mcu.operators.0.stage", "nowhere", "plans.mcu.operators[0]: there is no stage 'nowhere'"),
     ("plans.mcu.operators.0.macs", -1, "plans.mcu.operators[0]: a size is negative"),
+    ("plans.mcu.blocks", [[0, 64, 0]], "plans.mcu.blocks[0]: expected 4 numbers, found 3"),
+    ("plans.mcu.blocks", [[0, 64, 0, 0.0]], "plans.mcu.blocks[0][3]: expected an integer, found 0.0"),
+    ("plans.mcu.blocks", [[-4, 64, 0, 0]], "plans.mcu.blocks[0]: a size is negative"),
+    ("plans.mcu.blocks", [[4, 64, 0, 0]], "plans.mcu.blocks[0]: ends behind the arena of 64 bytes"),
+    ("plans.mcu.blocks", [[0, 64, 0, 1]], "plans.mcu.blocks[0]: does not live while operators run"),
+    ("plans.mcu.blocks", [[0, 64, 1, 0]], "plans.mcu.blocks[0]: does not live while operators run"),
+    ("plans.mcu.blocks", [[0, 0, 0, 0]] * 65_537, "plans.mcu.blocks: there are more than 65,536"),
     ("tools.rune", 1, "tools.rune: expected text, found 1"),
 ]
 
@@ -141,6 +148,14 @@ def test_state_is_told_where_there_is_any() -> None:
     assert b"state" not in samples.manifest().to_json()
     assert Manifest.from_json(samples.manifest().to_json()).plans[Profile.MCU].state == 0
     assert Manifest.from_json(changed("plans.mcu.state", 512)).plans[Profile.MCU].state == 512
+
+
+def test_blocks_are_told_where_there_are_any() -> None:
+    """Containers of before plans had blocks have none, and are read."""
+    assert b"blocks" not in samples.manifest().to_json()
+    assert Manifest.from_json(samples.manifest().to_json()).plans[Profile.MCU].blocks == ()
+    blocks = Manifest.from_json(changed("plans.mcu.blocks", [[0, 60, 0, 0]])).plans[Profile.MCU].blocks
+    assert blocks == ((0, 60, 0, 0),)
 
 
 @pytest.mark.parametrize(("path", "value", "message"), FAULTS, ids=lambda item: str(item)[:40])

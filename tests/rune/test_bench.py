@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 from container.errors import ExitCode
+from rune.pictures.characters import BLOCKS
 from tests.rune.commands import EXAMPLES, printed, rune
 from tests.rune.guests import CRASH, guest_file
 from tests.snapshots import assert_snapshot
 from tests.tools import needs
 
 BOARD_NUMBER = re.compile(r"(?<![\w-])\d[\d,.]*(?!\w)")
+BAR = re.compile(f"[{BLOCKS.eighths}]+")
 NUMBER = re.compile(r" *[\d,]+(\.\d)?(?= us|\n| *%|%)")
 
 
@@ -62,6 +65,41 @@ def test_operators_on_this_machine(digits: Path) -> None:
     assert re.search(r"1  conv_2d_0 +digits +[\d.]+ us +\d+%  8,640 +[\d,]*", table)
 
 
+def test_a_chart_of_this_machine(digits: Path, tmp_path: Path) -> None:
+    svg = tmp_path / "bars.svg"
+    shown = rune("bench", digits, "--svg", svg, "--duration", "0.3", "--json")
+    operators = [found["operator"] for found in json.loads(shown.stdout)["operators"]]
+    written = texts(svg)
+    assert written[0] == "digits: time by operator"
+    assert [text for text in written if text in operators] == operators
+
+
+def test_a_chart_of_a_board(digits: Path, tmp_path: Path) -> None:
+    needs("qemu-system-arm")
+    svg = tmp_path / "bars.svg"
+    facts = json.loads(rune("bench", digits, "--board", "mps2-an386", "--svg", svg, "--json").stdout)
+    written = texts(svg)
+    assert written[1].startswith(f"{facts['with_marks']:,} instructions an inference on mps2-an386")
+    for found in facts["operators"]:
+        assert f"{found['count']:,}" in written
+    convolution = facts["operators"][1]
+    assert f"{convolution['count'] / convolution['macs']:.2f}" in written
+
+
+def test_bars_beside_the_table(digits: Path) -> None:
+    """The operator that takes longest has the longest bar."""
+    lines = rune("bench", digits, "--ops", "--duration", "0.3").stdout.splitlines()
+    rows = [line for line in lines if re.match(r" ?\d+  \w", line)]
+    longest = max(rows, key=lambda row: float(row.split(" us")[0].split()[-1].replace(",", "")))
+    assert longest.endswith("█" * 16)
+
+
+def texts(svg: Path) -> list[str]:
+    """What is written in a picture, in its order."""
+    root = ElementTree.fromstring(svg.read_text())
+    return [element.text or "" for element in root.iter("{http://www.w3.org/2000/svg}text")]
+
+
 def test_a_board_in_words(digits: Path) -> None:
     needs("qemu-system-arm")
     result = rune("bench", digits, "--board", "mps2-an386", "--ops")
@@ -69,7 +107,8 @@ def test_a_board_in_words(digits: Path) -> None:
         line if line.startswith("exit") else BOARD_NUMBER.sub("N", line)
         for line in printed(result).splitlines()
     ]
-    assert_snapshot("cli/bench-board.txt", "\n".join(re.sub(r" {2,}", "  ", line) for line in lines) + "\n")
+    shown = "\n".join(BAR.sub("█", re.sub(r" {2,}", "  ", line)) for line in lines)
+    assert_snapshot("cli/bench-board.txt", shown + "\n")
 
 
 def test_a_board_as_json(digits: Path) -> None:
