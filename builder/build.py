@@ -7,7 +7,7 @@ import importlib.metadata
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from builder.golden import GoldenOptions, golden_vectors
+from builder.golden import Golden, GoldenOptions, golden_vectors
 from builder.target import Target
 from container import __version__
 from container.abi import ABI_VERSION, MAXIMUM_MEMORY_BYTES, Profile
@@ -18,6 +18,8 @@ from container.sections import seal
 from runefile.pipeline import TypedPipeline
 
 if TYPE_CHECKING:
+    from builder.blocking.shapes import Blockings
+    from builder.emit import Unit
     from builder.shrinking import GraphPass, Removed
 
 Report = Callable[[str], None]
@@ -25,6 +27,7 @@ Report = Callable[[str], None]
 
 PROFILES = (Profile.SIMD, Profile.MCU)
 DEFAULT_GOLDEN = GoldenOptions()
+NO_VECTORS = Golden((), ())
 TOOLS = ("apache-tvm", "ziglang", "tflite", "onnx")
 """Packages whose versions can change a container's bytes."""
 
@@ -34,6 +37,7 @@ def build_container(
     *,
     profiles: Sequence[Profile] = PROFILES,
     optimization: Optimization = Optimization.BALANCED,
+    blockings: Blockings | None = None,
     golden: GoldenOptions = DEFAULT_GOLDEN,
     progress: Report = lambda phase: None,
     warn: Report = lambda message: None,
@@ -41,6 +45,7 @@ def build_container(
 ) -> bytes:
     """Compiles a pipeline into the bytes of its container.
 
+    `blockings` chooses the blocks of boards' kernels in the place of the cost model.
     Without an independent engine for its models it carries no golden vectors, of which `warn` is told;
     `removed` is told what each graph pass took out.
     Raises CompileError when the pipeline cannot be compiled, UsageError when the golden file does not fit it.
@@ -55,25 +60,35 @@ def build_container(
     modules: dict[Profile, bytes] = {}
     plans: dict[Profile, MemoryPlan] = {}
     for profile in profiles:
-        target = Target(profile, optimization)
+        target = Target(profile, optimization, blockings)
         modules[profile], plans[profile] = compile_target(pipeline, module, target, progress)
     progress("golden vectors")
     sealed = golden_vectors(pipeline, golden)
     if sealed.reason:
         warn(f"golden vectors: {sealed.reason}")
     progress("seal")
-    manifest = Manifest(
+    manifest = manifest_of(pipeline, plans, optimization, sealed)
+    return seal(manifest, modules, encode(sealed.vectors) if sealed.vectors else None)
+
+
+def manifest_of(
+    pipeline: TypedPipeline,
+    plans: Mapping[Profile, MemoryPlan],
+    optimization: Optimization,
+    golden: Golden = NO_VECTORS,
+) -> Manifest:
+    """What a container of a pipeline says of itself."""
+    return Manifest(
         abi=ABI_VERSION,
         name=pipeline.name,
         stages=pipeline.stages,
         models=_model_records(pipeline),
         plans=plans,
         tools=_tools(),
-        golden_engines=sealed.engines,
-        golden_tolerance=sealed.tolerance,
+        golden_engines=golden.engines,
+        golden_tolerance=golden.tolerance,
         optimization=optimization,
     )
-    return seal(manifest, modules, encode(sealed.vectors) if sealed.vectors else None)
 
 
 def graph_passes() -> tuple[GraphPass, ...]:
@@ -99,18 +114,30 @@ def compile_target(
     pipeline: TypedPipeline, module: Any, target: Target, progress: Report
 ) -> tuple[bytes, MemoryPlan]:
     """The WebAssembly for one target, and where its memory goes."""
-    from builder.blocks.base import block_sources
+    progress(f"lower ({target.profile})")
+    unit = emit_target(pipeline, module, target)
+    progress(f"compile ({target.profile})")
+    return link_target(pipeline, unit, target)
+
+
+def emit_target(pipeline: TypedPipeline, module: Any, target: Target) -> Unit:
+    """The C of a pipeline for one target.  Raises CompileError when it needs too much memory."""
     from builder.codegen import generate
     from builder.emit import emit_unit
     from builder.lower import lower
     from builder.program import read_program
-    from builder.toolchain import compile_unit
 
-    progress(f"lower ({target.profile})")
     program = read_program(lower(module, target))
     unit = emit_unit(program, generate(program.functions), pipeline.stages, target.profile)
     _check_memory(unit.arena, unit.operators)
-    progress(f"compile ({target.profile})")
+    return unit
+
+
+def link_target(pipeline: TypedPipeline, unit: Unit, target: Target) -> tuple[bytes, MemoryPlan]:
+    """The WebAssembly of a unit, and where its memory goes."""
+    from builder.blocks.base import block_sources
+    from builder.toolchain import compile_unit
+
     linked = compile_unit(unit.source, target, block_sources(pipeline))
     plan = MemoryPlan(
         linear_memory=linked.linear_memory,

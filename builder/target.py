@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from builder.blocking.cost import CostModel
+from builder.blocking.shapes import Blockings
 from container.abi import Profile
 from container.manifest import Optimization
 
@@ -14,3 +16,10 @@ class Target:
 
     profile: Profile
     optimization: Optimization = Optimization.BALANCED
+    chosen: Blockings | None = None
+    """What chooses the blocks of kernels in the place of the cost model."""
+
+    @property
+    def blockings(self) -> Blockings:
+        """What chooses the blocks of kernels."""
+        return self.chosen or CostModel(self.optimization)

@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 
 from builder import tir
-from builder.blocking.cost import choose_blocking, choose_strips
-from builder.blocking.shapes import GROUP, Blocking, Convolution, Planes
+from builder.blocking.shapes import GROUP, Blocking, Blockings, Convolution, Planes
 from builder.families.linear_sums import linear_sum
 from builder.families.simd_sums import ATTRIBUTES
 from builder.families.window import Window
@@ -95,20 +94,24 @@ def scaling(call: Any, channel_axis: int) -> Scaling | None:
     return Scaling(weights, bias, 2 * multipliers, divisors, zero, low, high, low < zero, is_small, wide)
 
 
-def convolution(call: Any, scaled: Scaling, window: Window) -> Kernel:
+def convolution(call: Any, scaled: Scaling, window: Window, blockings: Blockings) -> Kernel:
     """A convolution without groups."""
-    return _convolution(call, scaled, window, shape_of(call.args[0]), shape_of(call))
+    shapes = (shape_of(call.args[0]), shape_of(call))
+    return _convolution(call, scaled, window, shapes, blockings.convolution(_layer(scaled, shapes[1])))
 
 
-def fully_connected(call: Any, scaled: Scaling) -> Kernel:
+def fully_connected(call: Any, scaled: Scaling, blockings: Blockings) -> Kernel:
     """A fully connected layer: a 1x1 convolution over a row of pixels."""
     rows, depth = shape_of(call.args[0])
-    units = shape_of(call)[1]
-    blocking = choose_blocking(Convolution(rows, units, depth))
+    shapes = ((1, 1, rows, depth), (1, 1, rows, shape_of(call)[1]))
+    blocking = blockings.convolution(_layer(scaled, shapes[1]))
     if rows == 1 and depth % 4 == 0 and blocking.direct:
         return _row(call, scaled, blocking)
-    window = Window(1, 1, 1, 1, 1, 1, 0, 0)
-    return _convolution(call, scaled, window, (1, 1, rows, depth), (1, 1, rows, units))
+    return _convolution(call, scaled, Window(1, 1, 1, 1, 1, 1, 0, 0), shapes, blocking)
+
+
+def _layer(scaled: Scaling, y_shape: tuple[int, ...]) -> Convolution:
+    return Convolution(y_shape[1] * y_shape[2], y_shape[3], scaled.weights.shape[1], scaled.wide)
 
 
 def _row(call: Any, scaled: Scaling, blocking: Blocking) -> Kernel:
@@ -127,11 +130,15 @@ def _row(call: Any, scaled: Scaling, blocking: Blocking) -> Kernel:
 
 
 def _convolution(
-    call: Any, scaled: Scaling, window: Window, x_shape: tuple[int, ...], y_shape: tuple[int, ...]
+    call: Any,
+    scaled: Scaling,
+    window: Window,
+    shapes: tuple[tuple[int, ...], tuple[int, ...]],
+    blocking: Blocking,
 ) -> Kernel:
-    batches, *image = x_shape
-    layer = Convolution(y_shape[1] * y_shape[2], y_shape[3], scaled.weights.shape[1])
-    blocking = choose_blocking(layer)
+    """A convolution of an input and an output of these shapes."""
+    (batches, *image), y_shape = shapes
+    layer = _layer(scaled, y_shape)
     geometry = (*image, *window.attributes().values(), int(call.attrs["input_zero"]), *y_shape[1:])
     block = (blocking.pixels, blocking.pairs, blocking.unrolled, layer.words, int(blocking.direct))
 
@@ -146,11 +153,11 @@ def _convolution(
             )
 
     stream = pack(scaled, blocking.pairs)
-    buffers = [("x", x_shape, "int8"), ("w", stream.shape, "int32"), ("y", y_shape, "int8")]
+    buffers = [("x", shapes[0], "int8"), ("w", stream.shape, "int32"), ("y", y_shape, "int8")]
     return Kernel(tir.kernel(buffers, body), [call.args[0], constant(stream)])
 
 
-def depthwise(call: Any, scaled: Scaling, window: Window) -> Kernel | None:
+def depthwise(call: Any, scaled: Scaling, window: Window, blockings: Blockings) -> Kernel | None:
     """A depthwise convolution; None where the kernel does not fit."""
     batches, *image = shape_of(call.args[0])
     channels = shape_of(call)[3]
@@ -168,7 +175,7 @@ def depthwise(call: Any, scaled: Scaling, window: Window) -> Kernel | None:
     has_groups = image[2] % GROUP == 0 and channels == image[2]
     rows = sides.rows
     layer = Planes(rows.result, rows.extent, rows.stride, pitch, has_groups)
-    strips = choose_strips(layer)
+    strips = blockings.depthwise(layer)
     geometry = (
         *sides.arguments(int(call.attrs["input_zero"])),
         pitch,

@@ -58,7 +58,7 @@ class Conv2D(WeightedSum):
                 return simd_winograd.convolution(call, window)
             return simd.convolution(call, window)
         if target.profile is Profile.MCU and ungrouped and (scaled := mcu.scaling(call, self.channel_axis)):
-            return mcu.convolution(call, scaled, window)
+            return mcu.convolution(call, scaled, window, target.blockings)
         return super().lower(call, target)
 
     def accumulate(

@@ -51,11 +51,10 @@ class DepthwiseConv2D(WeightedSum):
         if target.profile is Profile.SIMD and one_each and simd.fits(call, self.channel_axis):
             return simd.depthwise(call, Window.from_attributes(call.attrs))
         if target.profile is Profile.MCU and (scaled := mcu.scaling(call, self.channel_axis)):
+            window = Window.from_attributes(call.attrs)
             if shape_of(call.args[0])[3] == 1:
-                return mcu.convolution(call, scaled, Window.from_attributes(call.attrs))
-            return mcu.depthwise(call, scaled, Window.from_attributes(call.attrs)) or super().lower(
-                call, target
-            )
+                return mcu.convolution(call, scaled, window, target.blockings)
+            return mcu.depthwise(call, scaled, window, target.blockings) or super().lower(call, target)
         return super().lower(call, target)
 
     def accumulate(

@@ -62,7 +62,7 @@ class FullyConnected(WeightedSum):
         if target.profile is Profile.SIMD and simd.fits(call, self.channel_axis):
             return simd.fully_connected(call)
         if target.profile is Profile.MCU and (scaled := mcu.scaling(call, self.channel_axis)):
-            return mcu.fully_connected(call, scaled)
+            return mcu.fully_connected(call, scaled, target.blockings)
         return super().lower(call, target)
 
     def accumulate(
