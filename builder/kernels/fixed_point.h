@@ -7,6 +7,7 @@
 #ifndef RUNE_FIXED_POINT_H
 #define RUNE_FIXED_POINT_H
 
+#include "dsp.h"
 #include "runtime.h"
 
 /* round(a * b / 2^31), ties towards plus infinity; saturates the one case that overflows. */
@@ -45,7 +46,26 @@ RUNE_INLINE int32_t rune_shift_left(int32_t value, int32_t exponent) {
   return (int32_t)((uint32_t)value << exponent);
 }
 
+#ifndef __wasm_simd128__
+
+/* rune_multiply by a multiplier of at least 2^30, in one or two instructions of a board.  Of the doubled multiplier,
+ * modulo 2^32, the product lacks the value, which is the sum; no value is larger after it, so that it can be moved by
+ * one for the ties below zero. */
+RUNE_INLINE int32_t rune_multiply_by_halves(int32_t value, int32_t multiplier, int32_t shift) {
+  const uint32_t raised = (uint32_t)value << (shift > 0 ? shift : 0);
+  const int32_t product = (int32_t)rune_smmlar(raised, 2 * (uint32_t)multiplier, raised);
+  if (shift >= 0) return product;
+  if (shift == -1) return rune_rounding_shift_right(product, 1);
+  return (int32_t)rune_smmulr((uint32_t)(product + (product >> 31)), UINT32_C(1) << (32 + shift));
+}
+
+#endif
+
 RUNE_INLINE int32_t rune_multiply(int32_t value, int32_t multiplier, int32_t shift) {
+#ifndef __wasm_simd128__
+  const bool is_known = __builtin_constant_p(multiplier) && __builtin_constant_p(shift);
+  if (is_known && multiplier >= 1 << 30) return rune_multiply_by_halves(value, multiplier, shift);
+#endif
   const int32_t left = shift > 0 ? shift : 0;
   const int32_t right = shift > 0 ? 0 : -shift;
   return rune_rounding_shift_right(rune_doubling_high_multiply(rune_shift_left(value, left), multiplier), right);
