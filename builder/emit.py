@@ -21,6 +21,7 @@ KERNEL_HEADERS = (
     "math.h",
     "fixed_point.h",
     "inner_product.h",
+    "float_sums.h",
     "sigmoid.h",
     "signal.h",
     "detection.h",
@@ -34,6 +35,7 @@ KERNEL_HEADERS = (
     "winograd.h",
     "pointwise.h",
     "mcu.h",
+    "mcu_int16.h",
 )
 ALIGNMENT = {Profile.SIMD: 16, Profile.MCU: 4}
 """Bytes: what the widest load of each profile wants."""

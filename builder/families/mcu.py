@@ -20,6 +20,7 @@ from builder.blocking.shapes import GROUP, Blocking, Blockings, Convolution, Pla
 from builder.families.linear_sums import linear_sum
 from builder.families.simd_sums import ATTRIBUTES
 from builder.families.window import Window
+from builder.fixed_point import multiply
 from builder.operators.base import Kernel, constant, constant_value, dtype_of, shape_of
 
 LARGEST_TAP_WORDS = 32
@@ -80,18 +81,25 @@ def scaling(call: Any, channel_axis: int) -> Scaling | None:
     bias = bias - int(call.attrs["input_zero"]) * weights.sum(axis=1)
     largest = 128 * np.abs(weights).sum(axis=1) + np.abs(bias)
     half = np.where(right > 0, 1 << np.maximum(right - 1, 0), 0)
-    # A multiplier is below 1, so these results are the zero point alone.
-    dead = (multipliers == 0) | (largest < half)
-    weights, bias = np.where(dead[:, None], 0, weights), np.where(dead, 0, bias)
-    right = np.where(dead, 2, right)
-    live = ~dead
-    if largest[live].max(initial=0) >= LARGEST_SUM or (multipliers[live] < 1 << 30).any():
+    # A multiplier is below 1, so small sums come to the zero point alone.
+    fixed = (multipliers == 0) | (largest < half) | ~weights.any(axis=1)
+    weights = np.where(fixed[:, None], 0, weights)
+    bias = np.where(fixed, _fixed_bias(bias, multipliers, right, (low - zero, high - zero)), bias)
+    multipliers, right = np.where(fixed, 1 << 30, multipliers), np.where(fixed, 2, right)
+    live = ~fixed
+    if largest[live].max(initial=0) >= LARGEST_SUM or (multipliers < 1 << 30).any():
         return None
     # A pair's halfword cannot hold -128 above a byte below zero.
     wide = bool(largest[live].max(initial=0) >= LARGEST_PAIRED_SUM or (_halves(weights) < -(1 << 15)).any())
     is_small = bool(right.min() < 2)
     divisors = right if is_small else 1 << (32 - right)
     return Scaling(weights, bias, 2 * multipliers, divisors, zero, low, high, low < zero, is_small, wide)
+
+
+def _fixed_bias(bias: Array, multipliers: Array, right: Array, bounds: tuple[int, int]) -> Array:
+    """What scaled by 1/8 is the result, without the zero point, of each bias alone."""
+    results = [multiply(int(b), int(m), -int(r)) for b, m, r in zip(bias, multipliers, right, strict=True)]
+    return 8 * np.array(results, np.int64).clip(*bounds)
 
 
 def convolution(call: Any, scaled: Scaling, window: Window, blockings: Blockings) -> Kernel:
@@ -143,8 +151,8 @@ def _convolution(
     block = (blocking.pixels, blocking.pairs, blocking.unrolled, layer.words, int(blocking.direct))
 
     def body(x: Any, stream: Any, y: Any) -> None:
-        columns = _workspace(layer.column_bytes(blocking) // 4)
-        staged = tir.address(_workspace(layer.words // 2) if image[2] % 4 else columns, 0)
+        columns = workspace(layer.column_bytes(blocking) // 4)
+        staged = tir.address(workspace(layer.words // 2) if image[2] % 4 else columns, 0)
         with tir.loop(batches) as n:
             tensors = (tir.address(x, n, 0, 0, 0), tir.address(stream, 0), tir.address(y, n, 0, 0, 0))
             arguments = (*tensors, tir.address(columns, 0), staged, *geometry, *block)
@@ -161,7 +169,7 @@ def depthwise(call: Any, scaled: Scaling, window: Window, blockings: Blockings) 
     """A depthwise convolution; None where the kernel does not fit."""
     batches, *image = shape_of(call.args[0])
     channels = shape_of(call)[3]
-    sides = _Sides.of(call, window, image)
+    sides = Sides.of(call, window, image)
     taps = scaled.weights.reshape(channels, window.kernel_height, window.kernel_width)
     if window.kernel_height > window.kernel_width:
         sides, taps = sides.swapped(), taps.transpose(0, 2, 1)
@@ -170,7 +178,7 @@ def depthwise(call: Any, scaled: Scaling, window: Window, blockings: Blockings) 
     words = -(-(sides.columns.kernel + (sides.columns.stride == 1)) // 2)
     if sides.rows.kernel * words > LARGEST_TAP_WORDS:
         return None
-    pitch = _round_up((sides.columns.result - 1) * sides.columns.stride + 2 * words, 2)
+    pitch = round_up((sides.columns.result - 1) * sides.columns.stride + 2 * words, 2)
     # Channels are gathered by words where each is one plane and they are whole words.
     has_groups = image[2] % GROUP == 0 and channels == image[2]
     rows = sides.rows
@@ -187,13 +195,14 @@ def depthwise(call: Any, scaled: Scaling, window: Window, blockings: Blockings) 
     )
 
     def body(x: Any, stream: Any, y: Any) -> None:
-        planes = _workspace(layer.plane_bytes(strips) // 4)
+        planes = workspace(layer.plane_bytes(strips) // 4)
         with tir.loop(batches) as n:
             tensors = (tir.address(x, n, 0, 0, 0), tir.address(stream, 0), tir.address(y, n, 0, 0, 0))
             arguments = (*tensors, tir.address(planes, 0), *geometry, *scaled.range)
             tir.evaluate(tir.call("int32", "rune_mcu_depthwise", *arguments))
 
-    stream = _pack_taps(scaled, taps, words)
+    header = np.stack([scaled.bias, scaled.multipliers, scaled.divisors], axis=1)
+    stream = pack_taps(header, taps, words)
     buffers = [
         ("x", shape_of(call.args[0]), "int8"),
         ("w", stream.shape, "int32"),
@@ -246,12 +255,14 @@ class _Side:
 
 
 @dataclass(frozen=True)
-class _Sides:
+class Sides:
+    """Both dimensions; a kernel reads along the columns."""
+
     rows: _Side
     columns: _Side
 
     @classmethod
-    def of(cls, call: Any, window: Window, image: Sequence[int]) -> _Sides:
+    def of(cls, call: Any, window: Window, image: Sequence[int]) -> Sides:
         (height, width, depth), (_, y_height, y_width, channels) = image, shape_of(call)
         rows = (height, y_height, window.kernel_height, window.stride_height, window.dilation_height)
         columns = (width, y_width, window.kernel_width, window.stride_width, window.dilation_width)
@@ -260,8 +271,8 @@ class _Sides:
             _Side(*columns, window.pad_left, depth, channels),
         )
 
-    def swapped(self) -> _Sides:
-        return _Sides(self.columns, self.rows)
+    def swapped(self) -> Sides:
+        return Sides(self.columns, self.rows)
 
     def arguments(self, zero: int) -> tuple[int, ...]:
         """What `rune_mcu_plane` holds, but for the pitch."""
@@ -279,17 +290,16 @@ class _Sides:
         return (*shape, *window, zero, rows.result, columns.result, rows.y_step, columns.y_step)
 
 
-def _pack_taps(scaled: Scaling, taps: Array, words: int) -> Array:
-    """int32 [channels, 3 + rows * words]: bias, scale, and the taps of each row as pairs of halfwords."""
+def pack_taps(header: Array, taps: Array, words: int) -> Array:
+    """int32: of each channel its header, and the taps of each row as pairs of halfwords, `words` to a row."""
     channels, rows, columns = taps.shape
     padded = np.zeros((channels, rows, 2 * words), np.int64)
     padded[..., :columns] = taps
     pairs = (padded[..., 0::2] & 0xFFFF) | (padded[..., 1::2] << 16)
-    header = np.stack([scaled.bias, scaled.multipliers, scaled.divisors], axis=1)
-    return _words(np.concatenate([header, pairs.reshape(channels, -1)], axis=1))
+    return words_of(np.concatenate([header, pairs.reshape(channels, -1)], axis=1))
 
 
-def _words(values: Array) -> Array:
+def words_of(values: Array) -> Array:
     """Numbers modulo 2^32, as int32."""
     return values.reshape(-1).astype(np.uint64).astype("uint32").view("int32")
 
@@ -302,7 +312,7 @@ def pack(scaled: Scaling, pairs: int) -> Array:
     """
     channels, taps = scaled.weights.shape
     blocks = -(-channels // (2 * pairs))
-    weights = np.zeros((blocks * 2 * pairs, _round_up(taps, 4)), np.int64)
+    weights = np.zeros((blocks * 2 * pairs, round_up(taps, 4)), np.int64)
     weights[:channels, :taps] = scaled.weights
     header = np.zeros((blocks * 2 * pairs, 3), np.int64)
     header[:channels] = np.stack([scaled.bias, scaled.multipliers, scaled.divisors], axis=1)
@@ -316,7 +326,7 @@ def pack(scaled: Scaling, pairs: int) -> Array:
     words = (halves[..., 0, :] & 0xFFFF) | (halves[..., 1, :] << 16)
     words = words.reshape(blocks, pairs, -1).transpose(0, 2, 1).reshape(blocks, -1)
     stream = np.concatenate([header.reshape(blocks, -1), words], axis=1)
-    return _words(stream)
+    return words_of(stream)
 
 
 def _halves(weights: Array) -> Array:
@@ -326,10 +336,10 @@ def _halves(weights: Array) -> Array:
     return halves
 
 
-def _workspace(count: int) -> Any:
+def workspace(count: int) -> Any:
     """Words of temporary memory.  TVM takes one or two for variables, of which it sees no use."""
     return tir.workspace("uint32", max(count, 3))
 
 
-def _round_up(value: int, multiple: int) -> int:
+def round_up(value: int, multiple: int) -> int:
     return -(-value // multiple) * multiple

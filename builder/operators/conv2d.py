@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from builder import tir
-from builder.families import mcu, simd, simd_pointwise, simd_winograd
+from builder.families import float_sums, mcu, mcu_int16, simd, simd_pointwise, simd_winograd
 from builder.families.weighted_sum import Arithmetic, WeightedSum
 from builder.families.window import Window, inside, taps, tflite_window
 from builder.operators.base import Kernel, Node, Unsupported, shape_of
@@ -57,8 +57,13 @@ class Conv2D(WeightedSum):
             if simd_winograd.fits(call, window):
                 return simd_winograd.convolution(call, window)
             return simd.convolution(call, window)
-        if target.profile is Profile.MCU and ungrouped and (scaled := mcu.scaling(call, self.channel_axis)):
-            return mcu.convolution(call, scaled, window, target.blockings)
+        if target.profile is Profile.MCU and ungrouped:
+            if scaled := mcu.scaling(call, self.channel_axis):
+                return mcu.convolution(call, scaled, window, target.blockings)
+            if halfwords := mcu_int16.scaling(call, self.channel_axis):
+                return mcu_int16.convolution(call, halfwords, window)
+        if ungrouped and float_sums.fits(call):
+            return float_sums.convolution(call, window) or super().lower(call, target)
         return super().lower(call, target)
 
     def accumulate(

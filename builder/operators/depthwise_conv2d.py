@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from builder import tir
-from builder.families import mcu, simd
+from builder.families import float_sums, mcu, mcu_int16, simd
 from builder.families.weighted_sum import Arithmetic, WeightedSum
 from builder.families.window import Window, taps, tflite_window
 from builder.operators.base import Kernel, Node, Unsupported, shape_of
@@ -50,12 +50,22 @@ class DepthwiseConv2D(WeightedSum):
         one_each = channels == shape_of(call.args[0])[3] and channels >= simd.LANES
         if target.profile is Profile.SIMD and one_each and simd.fits(call, self.channel_axis):
             return simd.depthwise(call, Window.from_attributes(call.attrs))
-        if target.profile is Profile.MCU and (scaled := mcu.scaling(call, self.channel_axis)):
-            window = Window.from_attributes(call.attrs)
-            if shape_of(call.args[0])[3] == 1:
-                return mcu.convolution(call, scaled, window, target.blockings)
-            return mcu.depthwise(call, scaled, window, target.blockings) or super().lower(call, target)
-        return super().lower(call, target)
+        if float_sums.fits(call):
+            found = float_sums.depthwise(call, Window.from_attributes(call.attrs))
+        else:
+            found = self._on_board(call, target)
+        return found or super().lower(call, target)
+
+    def _on_board(self, call: Any, target: Target) -> Kernel | None:
+        """The kernel of boards; None where none fits."""
+        if target.profile is not Profile.MCU:
+            return None
+        window, is_plain = Window.from_attributes(call.attrs), shape_of(call.args[0])[3] == 1
+        if scaled := mcu.scaling(call, self.channel_axis):
+            return (mcu.convolution if is_plain else mcu.depthwise)(call, scaled, window, target.blockings)
+        if wide := mcu_int16.scaling(call, self.channel_axis):
+            return (mcu_int16.convolution if is_plain else mcu_int16.depthwise)(call, wide, window)
+        return None
 
     def accumulate(
         self, call: Any, arithmetic: Arithmetic, buffers: tuple[Any, Any], position: Any, total: tir.Cell

@@ -17,7 +17,7 @@ import tflite
 from tvm import relax
 
 from builder import tir
-from builder.families import mcu, simd
+from builder.families import float_sums, mcu, mcu_int16, simd
 from builder.families.weighted_sum import COMBINATIONS, Arithmetic, WeightedSum
 from builder.operators.base import Kernel, Node, Unsupported, shape_of
 from builder.target import Target
@@ -61,8 +61,13 @@ class FullyConnected(WeightedSum):
     def lower(self, call: Any, target: Target) -> Kernel:
         if target.profile is Profile.SIMD and simd.fits(call, self.channel_axis):
             return simd.fully_connected(call)
-        if target.profile is Profile.MCU and (scaled := mcu.scaling(call, self.channel_axis)):
-            return mcu.fully_connected(call, scaled, target.blockings)
+        if target.profile is Profile.MCU:
+            if scaled := mcu.scaling(call, self.channel_axis):
+                return mcu.fully_connected(call, scaled, target.blockings)
+            if halfwords := mcu_int16.scaling(call, self.channel_axis):
+                return mcu_int16.fully_connected(call, halfwords)
+        if float_sums.fits(call):
+            return float_sums.fully_connected(call) or super().lower(call, target)
         return super().lower(call, target)
 
     def accumulate(

@@ -1,4 +1,4 @@
-"""Layers of int8 with random weights: what the tests of kernels put into models."""
+"""Layers of int8 or int16 with random weights: what the tests of kernels put into models."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NONE, RELU = (int(getattr(tflite.ActivationFunctionType, name)) for name in ("NO
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer of int8, its shapes as TensorFlow Lite has them."""
+    """A layer of int8 weights, its shapes as TensorFlow Lite has them."""
 
     builtin: str
     x: tuple[int, ...]
@@ -33,6 +33,9 @@ class Layer:
     y_zero: int = 5
     extreme: int | None = None
     """All weights and the sign of all biases."""
+    dtype: str = "int8"
+    """Of input and output; those of int16 have the zero point 0."""
+    bias_dtype: str = "int32"
 
     @property
     def channel_axis(self) -> int:
@@ -52,16 +55,17 @@ class Layer:
             float(np.float32(self.weight_scale * part)) for part in generator.uniform(0.5, 1, channels)
         )
         axis = None if channels == 1 else self.channel_axis
+        x_zero, y_zero = (self.x_zero, self.y_zero) if self.dtype == "int8" else (0, 0)
         values = generator.integers(-128, 128, self.weights).astype("int8")
-        bias = generator.integers(-3000, 3000, channels).astype("int32")
+        bias = generator.integers(-3000, 3000, channels).astype(self.bias_dtype)
         if self.extreme is not None:
             values[...] = self.extreme
             bias[...] = 30000 * np.sign(self.extreme)
-        x = graph.input("x", self.x, "int8", Quantization((0.05,), (self.x_zero,)))
+        x = graph.input("x", self.x, self.dtype, Quantization((0.05,), (x_zero,)))
         w = graph.constant("w", values, Quantization(scales, (0,) * channels, axis))
         products = tuple(float(np.float32(0.05) * np.float32(s)) for s in scales)
         b = graph.constant("b", bias, Quantization(products, (0,) * channels, None if axis is None else 0))
-        y = graph.tensor("y", self.y, "int8", Quantization((self.y_scale,), (self.y_zero,)))
+        y = graph.tensor("y", self.y, self.dtype, Quantization((self.y_scale,), (y_zero,)))
         graph.operator(self.builtin, [x, w, b], [y], **self.options())
         graph.output(y)
 

@@ -6,6 +6,7 @@ Each shape that has a path of its own, and extreme values.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 from builder.families import mcu
 from container.tensors import Quantization
 from examples.tflite_writer import Graph
-from tests.builder.model_runs import assert_equals_tflite_micro, int8_samples
+from tests.builder.model_runs import assert_equals_tflite_micro, int8_samples, int16_samples
 from tests.builder.operators.layers import (
     NONE,
     RELU,
@@ -101,6 +102,41 @@ def test_equal_to_the_reference(layers: Sequence[Layer]) -> None:
     for layer in layers:
         layer.add(graph, generator)
     assert_equals_tflite_micro(graph.to_bytes(), int8_samples([layer.x for layer in layers], 7, count=4))
+
+
+HALFWORDS = [
+    conv((1, 1, 3), 5, (1, 1), (1, 1)),
+    conv((5, 3, 8), 6, (3, 3), (5, 3), activation=RELU),
+    conv((5, 4, 3), 7, (3, 2), (3, 2), stride=(2, 2)),
+    conv((7, 6, 4), 3, (2, 2), (7, 6), dilation=(2, 2)),
+    conv((4, 7, 6), 4, (1, 3), (4, 3), stride=(1, 2), padding=VALID),
+    conv((3, 4, 32), 5, (1, 1), (3, 4)),
+    conv((5, 4, 70), 3, (3, 3), (5, 4)),
+    depthwise((5, 5, 3), 3, (3, 3), (5, 5)),
+    depthwise((6, 4, 4), 8, (3, 3), (3, 2), stride=(2, 2)),
+    depthwise((40, 30, 2), 2, (3, 3), (40, 30), activation=RELU),
+    depthwise((9, 1, 5), 5, (5, 1), (5, 1), padding=VALID),
+    depthwise((7, 6, 1), 6, (5, 4), (4, 3), stride=(2, 2)),
+    fully_connected(1, 12, 8),
+    fully_connected(1, 13, 9),
+    fully_connected(3, 6, 5),
+    fully_connected(1, 1000, 2, weight_scale=0.0005),
+    # Sums of 2^31 and more, and factors that one product is too coarse or too fine for.
+    fully_connected(1, 700, 2, extreme=127),
+    fully_connected(1, 8, 4, y_scale=0.0001),
+    fully_connected(1, 8, 4, y_scale=1000.0),
+]
+
+
+@pytest.mark.parametrize("bias_dtype", ["int32", "int64"])
+def test_halfwords_equal_to_the_reference(bias_dtype: str) -> None:
+    graph, generator = Graph("halfwords"), np.random.default_rng(6)
+    # TensorFlow Lite Micro takes the biases of depthwise convolutions for int64 always.
+    cases = [layer for layer in HALFWORDS if bias_dtype == "int64" or not layer.channel_axis]
+    layers = [replace(layer, dtype="int16", bias_dtype=bias_dtype) for layer in cases]
+    for layer in layers:
+        layer.add(graph, generator)
+    assert_equals_tflite_micro(graph.to_bytes(), int16_samples([layer.x for layer in layers], 7))
 
 
 def scaled(weights: np.ndarray[Any, Any], bias: Sequence[int], shift: int) -> mcu.Scaling:
@@ -213,3 +249,22 @@ def test_sums_of_all_pairs(
     graph.operator(builtin, [a, b], [y], fused_activation_function=activation)
     graph.output(y)
     assert_equals_tflite_micro(graph.to_bytes(), [PAIRS])
+
+
+@pytest.mark.parametrize("activation", [NONE, RELU])
+def test_channels_without_weights(activation: int) -> None:
+    """Their results are those of their biases alone, however large."""
+    layer = fully_connected(3, 8, 6, activation=activation, y_zero=-40)
+    graph, generator = Graph("constant channels"), np.random.default_rng(8)
+    weights = generator.integers(-127, 128, layer.weights, "int8")
+    weights[:5] = 0
+    scales = (0.004, 0.004, 0.004, 0.0001, 3.0, 0.004)
+    x = graph.input("x", layer.x, "int8", Quantization((0.05,), (3,)))
+    w = graph.constant("w", weights, Quantization(scales, (0,) * 6, 0))
+    products = tuple(float(np.float32(0.05) * np.float32(scale)) for scale in scales)
+    bias = np.array([-(1 << 30), (1 << 31) - 1, 77_000, -900_000, 2, 400], "int32")
+    b = graph.constant("b", bias, Quantization(products, (0,) * 6, 0))
+    y = graph.tensor("y", layer.y, "int8", Quantization((0.5,), (layer.y_zero,)))
+    graph.operator("FULLY_CONNECTED", [x, w, b], [y], fused_activation_function=activation)
+    graph.output(y)
+    assert_equals_tflite_micro(graph.to_bytes(), int8_samples([layer.x], 4, count=3))
