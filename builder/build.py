@@ -13,13 +13,14 @@ from container import __version__
 from container.abi import ABI_VERSION, MAXIMUM_MEMORY_BYTES, Profile
 from container.errors import CompileError
 from container.golden import encode
-from container.manifest import Manifest, MemoryPlan, ModelRecord, OperatorRecord, Optimization
+from container.manifest import Manifest, MemoryPlan, ModelRecord, OperatorRecord, Optimization, PatchRecord
 from container.sections import seal
 from runefile.pipeline import TypedPipeline
 
 if TYPE_CHECKING:
     from builder.blocking.shapes import Blockings
     from builder.emit import Unit
+    from builder.patches import Patching, PatchOptions
     from builder.shrinking import GraphPass, Removed
 
 Report = Callable[[str], None]
@@ -42,13 +43,16 @@ def build_container(
     progress: Report = lambda phase: None,
     warn: Report = lambda message: None,
     removed: Callable[[Removed], None] = lambda removed: None,
+    patches: PatchOptions | None = None,
+    patched: Callable[[Patching], None] = lambda patching: None,
 ) -> bytes:
     """Compiles a pipeline into the bytes of its container.
 
     `blockings` chooses the blocks of boards' kernels in the place of the cost model.
     Without an independent engine for its models it carries no golden vectors, of which `warn` is told;
-    `removed` is told what each graph pass took out.
-    Raises CompileError when the pipeline cannot be compiled, UsageError when the golden file does not fit it.
+    `removed` is told what each graph pass took out, `patched` which layers became patches.
+    Raises CompileError when the pipeline cannot be compiled, UsageError when the golden file does not fit it
+    or patches lower nothing, BudgetError when it cannot be as small as they ask.
     """
     progress("import")
     from builder.assemble import assemble
@@ -57,6 +61,17 @@ def build_container(
     module = assemble(pipeline)
     progress("shrink")
     module = shrink(module, graph_passes(), removed)
+    patching = None
+    if patches is not None:
+        progress("patches")
+        # Those who ask have a board in mind.
+        profile = Profile.MCU if Profile.MCU in profiles else profiles[0]
+        patching = _patched(pipeline, module, Target(profile, optimization, blockings), patches)
+    if patching is not None:
+        patched(patching)
+        module = patching.module
+    elif patches is not None and patches.max_ram is None:
+        warn("patches: they would lower nothing here, so there are none")
     modules: dict[Profile, bytes] = {}
     plans: dict[Profile, MemoryPlan] = {}
     for profile in profiles:
@@ -67,7 +82,8 @@ def build_container(
     if sealed.reason:
         warn(f"golden vectors: {sealed.reason}")
     progress("seal")
-    manifest = manifest_of(pipeline, plans, optimization, sealed)
+    record = patching.record if patching is not None else None
+    manifest = manifest_of(pipeline, plans, optimization, sealed, record)
     return seal(manifest, modules, encode(sealed.vectors) if sealed.vectors else None)
 
 
@@ -76,6 +92,7 @@ def manifest_of(
     plans: Mapping[Profile, MemoryPlan],
     optimization: Optimization,
     golden: Golden = NO_VECTORS,
+    patches: PatchRecord | None = None,
 ) -> Manifest:
     """What a container of a pipeline says of itself."""
     return Manifest(
@@ -88,6 +105,7 @@ def manifest_of(
         golden_engines=golden.engines,
         golden_tolerance=golden.tolerance,
         optimization=optimization,
+        patches=patches,
     )
 
 
@@ -150,6 +168,18 @@ def link_target(pipeline: TypedPipeline, unit: Unit, target: Target) -> tuple[by
         blocks=unit.blocks,
     )
     return linked.wasm, plan
+
+
+def _patched(pipeline: TypedPipeline, module: Any, target: Target, options: PatchOptions) -> Patching | None:
+    """First layers in patches, by the memory that they take for a target."""
+    from builder.patches import choose
+
+    return choose(
+        module,
+        options,
+        arena=lambda module: emit_target(pipeline, module, target).arena,
+        ram=lambda module: compile_target(pipeline, module, target, lambda phase: None)[1].ram,
+    )
 
 
 def _check_memory(arena: int, operators: Sequence[OperatorRecord]) -> None:

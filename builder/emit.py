@@ -115,7 +115,7 @@ class _Emitter:
         actions, read = [], set()
         for step in self._program.steps:
             for port, tensor in enumerate(self._program.inputs):
-                if tensor in step.arguments and port not in read:
+                if tensor.key in _keys_of(step.arguments) and port not in read:
                     read.add(port)
                     actions.append(self._read(port, tensor))
             actions.append(self._step(step))
@@ -183,13 +183,13 @@ class _Emitter:
 
     def _place(self, tensor: Tensor) -> str:
         home = self._states.homes.get(tensor.key)
-        place = f"(arena + TENSOR_{tensor.key})" if home is None else f"state_{home}"
+        offset = f" + {tensor.offset}" if tensor.offset else ""
+        place = f"(arena + TENSOR_{tensor.key}{offset})" if home is None else f"(state_{home}{offset})"
         return f"({C_TYPES[tensor.dtype]} *){place}"
 
     def _keys(self, operands: Sequence[Operand]) -> tuple[int, ...]:
         """Keys of the operands that lie in the arena."""
-        keys = [operand.key for operand in operands if isinstance(operand, Tensor)]
-        return tuple(key for key in keys if key not in self._states.homes)
+        return tuple(key for key in _keys_of(operands) if key not in self._states.homes)
 
     def _workspace(self, size: int) -> int:
         key = -(len(self._workspaces) + 1)
@@ -207,7 +207,8 @@ class _Emitter:
     def _lifetimes(self, actions: Sequence[_Action]) -> dict[int, Lifetime]:
         sizes = dict(self._workspaces)
         tensors = [t for step in self._program.steps for t in step.results]
-        sizes.update({tensor.key: tensor.bytes for tensor in [*self._program.inputs, *tensors]})
+        for tensor in [*self._program.inputs, *tensors]:
+            sizes[tensor.key] = max(sizes.get(tensor.key, 0), tensor.offset + tensor.bytes)
         lifetimes: dict[int, Lifetime] = {}
         for number, action in enumerate(actions):
             for key in action.uses:
@@ -244,6 +245,11 @@ def _blocks(lifetimes: Mapping[int, Lifetime], placement: Placement) -> tuple[tu
     order = sorted(lifetimes, key=lambda key: (lifetimes[key].first, key < 0, abs(key)))
     found = [(placement.offsets[key], lifetimes[key]) for key in order]
     return tuple((offset, block.bytes, block.first, block.last) for offset, block in found)
+
+
+def _keys_of(operands: Sequence[Operand]) -> list[int]:
+    """Keys of the blocks that tensors among the operands lie in."""
+    return [operand.key for operand in operands if isinstance(operand, Tensor)]
 
 
 def _run(actions: Sequence[_Action]) -> list[str]:

@@ -14,12 +14,15 @@ from tvm import relax, s_tir
 
 from builder.operators import by_name
 from builder.operators.base import Operator, is_constant
+from builder.operators.rows import VIEWS
 from builder.target import Target
 
 BARRIER = "relax.builtin.stop_lift_params"
 """The identity, behind which TVM does not take a constant for one."""
 ALIASES = ("relax.reshape", "relax.expand_dims", "relax.squeeze", "relax.flatten", BARRIER)
 """Operators that change a shape only: their result lies where their input lies, and no code runs."""
+CODELESS = (*ALIASES, *VIEWS)
+"""All operators of which no code comes."""
 
 IN_PLACE = "rune.in_place"
 """Attribute of a kernel: numbers of an argument and of the result that may lie where it lies, in turn."""
@@ -28,7 +31,7 @@ IN_PLACE = "rune.in_place"
 def lower(module: Any, target: Target) -> Any:
     """The module with each operator as its kernel for `target`, element-wise neighbours fused."""
     passes = [
-        relax.transform.LegalizeOps(legalizers(target), skip_ops=list(ALIASES)),
+        relax.transform.LegalizeOps(legalizers(target), skip_ops=list(CODELESS)),
         relax.transform.FoldConstant(),
         relax.transform.DeadCodeElimination(),
         relax.transform.AnnotateTIROpPattern(),

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import numpy as np
 import tvm
 from tvm import relax
 
-from builder.lower import ALIASES, IN_PLACE
+from builder.lower import CODELESS, IN_PLACE
 from builder.names import kernel_name, operator_name, stage_number
+from builder.operators.rows import ROWS, STACKED_ROWS
 from builder.state import STATES
 from container.errors import CompileError
 
@@ -21,8 +22,11 @@ class Tensor:
     """A value in the arena."""
 
     key: int
+    """Of the block that it lies in; blocks are what the memory plan places."""
     bytes: int
     dtype: str
+    offset: int = 0
+    """Where it begins in its block, in bytes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +92,8 @@ class _Reader:
         self._program = Program()
         self._next_key = 0
         self._stage = 0
+        self._places: dict[int, Tensor] = {}
+        """Where the result of a step lies that is part of another tensor, by its key."""
 
     def program(self) -> Program:
         main = self._module["main"]
@@ -96,6 +102,7 @@ class _Reader:
         for block in main.body.blocks:
             for binding in block.bindings:
                 self._bind(binding.var, binding.value)
+        self._program.steps = [self._placed(step) for step in self._program.steps]
         results = self._operand(main.body.body)
         self._finish(main, list(results) if isinstance(results, tuple) else [results])
         return self._program
@@ -116,7 +123,7 @@ class _Reader:
     def _bind(self, variable: Any, value: Any) -> None:
         number = stage_number(variable.name)
         self._stage = self._stage if number is None else number
-        if isinstance(value, relax.Call) and value.op.name not in ALIASES:
+        if isinstance(value, relax.Call) and value.op.name not in CODELESS:
             self._values[variable] = self._call(variable, value)
         else:
             self._values[variable] = self._operand(value)
@@ -153,16 +160,44 @@ class _Reader:
         if isinstance(value, relax.TupleGetItem):
             return self._values[value.tuple_value][value.index]
         if isinstance(value, relax.Call):
-            return self._operand(value.args[0])
+            return self._view(value)
         if isinstance(value, tvm.ir.Var):
             return self._values[value]
         return Constant(np.asarray(value.value.numpy()))
 
+    def _view(self, call: Any) -> Any:
+        """What an operator without code gives: where its argument lies, or its arguments with it."""
+        if call.op.name == STACKED_ROWS:
+            return self._stacked(call)
+        operand = self._operand(call.args[0])
+        if call.op.name != ROWS:
+            return operand
+        count = _bytes(call.ty)
+        start = int(call.attrs["start"]) * (count // int(call.ty.shape.values[1]))
+        return replace(operand, bytes=count, offset=operand.offset + start)
+
+    def _stacked(self, call: Any) -> Tensor:
+        """The tensor of which each argument is a part, so that steps write it without a copy."""
+        (whole,) = self._tensors([call.ty])
+        offset = 0
+        for argument in call.args:
+            part = self._operand(argument)
+            self._places[part.key] = replace(part, key=whole.key, offset=offset)
+            offset += part.bytes
+        return whole
+
+    def _placed(self, step: Step) -> Step:
+        results = tuple(self._places.get(result.key, result) for result in step.results)
+        return replace(step, results=results)
+
     def _tensors(self, types: Iterable[Any]) -> tuple[Tensor, ...]:
         tensors = []
         for type_ in types:
-            count = int(np.prod([int(size) for size in type_.shape.values], dtype=np.int64))
-            dtype = str(type_.dtype)
-            tensors.append(Tensor(self._next_key, count * tvm.DataType(dtype).bits // 8, dtype))
+            tensors.append(Tensor(self._next_key, _bytes(type_), str(type_.dtype)))
             self._next_key += 1
         return tuple(tensors)
+
+
+def _bytes(type_: Any) -> int:
+    count = int(np.prod([int(size) for size in type_.shape.values], dtype=np.int64))
+    return count * int(tvm.DataType(str(type_.dtype)).bits) // 8

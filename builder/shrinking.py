@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from tvm import relax
 
-from builder.lower import ALIASES
+from builder.lower import CODELESS
 from builder.operators import by_name
 from builder.operators.base import constant_value, is_constant
 
@@ -71,7 +71,7 @@ def work(module: Any) -> Work:
 
     relax.analysis.post_order_visit(main.body, weigh)
     return Work(
-        operations=sum(call.op.name not in ALIASES for call in calls),
+        operations=sum(call.op.name not in CODELESS for call in calls),
         macs=sum(by_name()[call.op.name].macs(call) for call in calls if call.op.name in by_name()),
         weight_bytes=sum(sizes.values()),
     )

@@ -26,6 +26,8 @@ BLOCK_NUMBERS = 4
 """Of a block of the memory plan: offset, bytes, first and last operator."""
 MAXIMUM_RANK = 16
 """The most dimensions a tensor may have."""
+MAXIMUM_PATCHES = 32
+"""More cost much work for little memory."""
 
 Argument: TypeAlias = "bool | int | float | str | tuple[Argument, ...]"
 
@@ -108,6 +110,21 @@ class OperatorRecord:
 
 
 @dataclass(frozen=True)
+class PatchRecord:
+    """First layers that are computed patch by patch: band by band of rows of the last one's result."""
+
+    count: int
+    """Patches."""
+    rows: int
+    """Of the result in a patch; the last one may have fewer."""
+    first: str
+    """Name of the first of these operators."""
+    last: str
+    macs: int
+    """Multiply-accumulates that patches do more than layers would, where they overlap."""
+
+
+@dataclass(frozen=True)
 class MemoryPlan:
     """Where the linear memory of one profile's module goes; all sizes in bytes."""
 
@@ -126,6 +143,11 @@ class MemoryPlan:
     """The arena's blocks, in the order in which they begin: offset, bytes, and the numbers of the first and
     the last operator that touch it.  Empty in containers of before there was this; `container/memory.py`
     reads them."""
+
+    @property
+    def ram(self) -> int:
+        """What is left of the linear memory beside weights and tables, which boards keep in flash."""
+        return self.linear_memory - self.read_only
 
     @property
     def stage_starts(self) -> tuple[int, ...]:
@@ -153,6 +175,8 @@ class Manifest:
     """How far a float may lie from its golden value, as a part of the largest value of its output."""
     optimization: Optimization = Optimization.BALANCED
     """What its code is made for, the machine code of boards included."""
+    patches: PatchRecord | None = None
+    """What of the work is done patch by patch, if any is; alike in all profiles."""
 
     def to_json(self) -> bytes:
         """The canonical JSON of the section.  Raises ContainerError for a number that is not finite."""
@@ -225,6 +249,7 @@ def _check(manifest: Manifest) -> None:
     _require(bool(manifest.plans), "plans", "there is none")
     for profile, plan in manifest.plans.items():
         _check_plan(f"plans.{profile}", plan, known)
+    _check_patches("patches", manifest.patches)
 
 
 def _require(condition: bool, path: str, message: str) -> None:
@@ -324,6 +349,15 @@ def _check_models(manifest: Manifest, known: Mapping[str, StageRecord]) -> None:
             len(model.sha256) == 64 and digits.issuperset(model.sha256), f"{path}.sha256", "is no SHA-256"
         )
         _require(model.bytes >= 0, f"{path}.bytes", "is negative")
+
+
+def _check_patches(path: str, patches: PatchRecord | None) -> None:
+    if patches is None:
+        return
+    _check_name(f"{path}.first", patches.first)
+    _check_name(f"{path}.last", patches.last)
+    _require(2 <= patches.count <= MAXIMUM_PATCHES, f"{path}.count", f"expected 2 to {MAXIMUM_PATCHES}")
+    _require(patches.rows >= 1 and patches.macs >= 0, path, "a size is too small")
 
 
 def _check_plan(path: str, plan: MemoryPlan, known: Mapping[str, StageRecord]) -> None:

@@ -21,6 +21,12 @@ STACK = "stack"
 """Of the machine code; the parts of the linear memory follow it."""
 _NULL_BYTES = 16
 """What the linker leaves free below the first constant; it stays in flash as they do."""
+_IMAGE_OPERATORS = ("conv", "pool")
+"""Parts of the names of operators whose images can be computed in patches."""
+_MOST_SAVED = 4
+"""How many times the RAM of a board patches may be hoped to save."""
+_LIKELY_STACK = 512
+"""Bytes that the machine code of convolutions takes, before it is compiled."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +176,23 @@ def _largest(manifest: Manifest, kind: str) -> str:
 def _hint(manifest: Manifest, need: Need, smaller: str) -> str:
     roomy = [board.name for board in boards() if _would_fit(manifest, board, need)]
     choose = f"choose a board with more ({', '.join(roomy)})" if roomy else "no board that is known has more"
-    return f"{choose}, or a smaller {smaller}"
+    advice = f"{choose}, or a smaller {smaller}"
+    within = _ram_for_patches(manifest, need) if smaller == "input" else 0
+    if not within:
+        return advice
+    return f"{advice}; or build with `--max-ram {within}`: it computes the first layers in patches"
+
+
+def _ram_for_patches(manifest: Manifest, need: Need) -> int:
+    """What `rune build --max-ram` is to be told for a container to fit; 0 where patches seem of no use."""
+    operators = board_plan(manifest).operators
+    largest = max(operators, key=lambda operator: operator.arena_bytes, default=None)
+    if largest is None or not any(kind in largest.name for kind in _IMAGE_OPERATORS):
+        return 0
+    if need.ram.used > _MOST_SAVED * need.ram.available:
+        return 0
+    stack = sum(part.bytes for part in need.ram.parts if part.name == STACK)
+    return max(0, need.ram.available - (_LIKELY_STACK if need.at_least else stack))
 
 
 def _would_fit(manifest: Manifest, board: Board, need: Need) -> bool:

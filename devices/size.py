@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from container.abi import Profile
-from container.manifest import MemoryPlan, Optimization
+from container.manifest import MemoryPlan, Optimization, PatchRecord
 from container.sections import Container
 from devices.board import Board
 from devices.budget import (
@@ -55,6 +55,8 @@ class SizeReport:
     file: tuple[Part, ...]
     profiles: tuple[ProfileSize, ...]
     board: BoardSize | None
+    patches: PatchRecord | None = None
+    """What of the work is done patch by patch to take less memory."""
 
 
 def report(container: Container, board: Board | None = None) -> SizeReport:
@@ -66,7 +68,12 @@ def report(container: Container, board: Board | None = None) -> SizeReport:
     on_board = None if board is None else BoardSize(board, measure(container, board), agent_need(board))
     manifest = container.manifest
     return SizeReport(
-        manifest.name, manifest.optimization, file_parts(container), profile_sizes(container), on_board
+        manifest.name,
+        manifest.optimization,
+        file_parts(container),
+        profile_sizes(container),
+        on_board,
+        manifest.patches,
     )
 
 

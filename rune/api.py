@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from container.abi import Profile
 from container.errors import RunefileError, UsageError
 from container.files import write_atomically
-from container.manifest import Optimization
+from container.manifest import MAXIMUM_PATCHES, Optimization
 from container.sections import load as load_container
 from runefile.files import find_runefile
 
 if TYPE_CHECKING:
+    from builder.patches import Patching, PatchOptions
     from builder.shrinking import Removed
     from runefile.check import CheckResult
     from runefile.pipeline import TypedPipeline
@@ -26,6 +27,9 @@ Report: TypeAlias = Callable[[str], None]
 PROFILES = tuple(Profile)
 GOLDEN_SAMPLES = 4
 """How many seeded random inputs the golden vectors of a container have."""
+AUTO: Literal["auto"] = "auto"
+"""As many patches as need the least memory."""
+Patches: TypeAlias = int | Literal["auto"]
 
 
 def _silent(message: str) -> None:
@@ -51,6 +55,8 @@ def build(
     optimize: Optimization | str = Optimization.BALANCED,
     golden: Path | str | None = None,
     golden_samples: int = GOLDEN_SAMPLES,
+    patches: Patches | None = None,
+    max_ram: int | None = None,
     progress: Report = _silent,
     warn: Report = _silent,
 ) -> Path:
@@ -59,9 +65,11 @@ def build(
     `output` is by default the name of the Runefile's folder and `.rune`, in the working directory.
     `optimize` is `speed`, `balanced` or `size`: fast code, code that is both, or little flash; the answers
     are the same.  Golden vectors are made of `golden_samples` seeded random inputs and of `golden`, a `.npz`
-    file with an array for each capability.  `progress` is told each phase as it begins, `warn` what the
-    container lacks.  Raises RunefileError, CompileError, UsageError; RuneError when `output` cannot be
-    written.
+    file with an array for each capability.  `patches` computes the first layers in so many patches, one after
+    the other, which takes less memory and more work: a number, or `auto` for the least memory; `max_ram`, in
+    bytes, takes the least work with which the container stays within so much RAM.  `progress` is told each
+    phase as it begins, `warn` what the container lacks.  Raises RunefileError, CompileError, UsageError;
+    BudgetError when no patches make it as small as `max_ram`; RuneError when `output` cannot be written.
     """
     path = locate(runefile)
     progress("check")
@@ -72,6 +80,8 @@ def build(
         optimize=optimize,
         golden=golden,
         golden_samples=golden_samples,
+        patches=patches,
+        max_ram=max_ram,
         progress=progress,
         warn=warn,
     )
@@ -123,15 +133,18 @@ def build_pipeline(
     optimize: Optimization | str = Optimization.BALANCED,
     golden: Path | str | None = None,
     golden_samples: int = GOLDEN_SAMPLES,
+    patches: Patches | None = None,
+    max_ram: int | None = None,
     progress: Report = _silent,
     warn: Report = _silent,
     removed: Callable[[Removed], None] = lambda removed: None,
+    patched: Callable[[Patching], None] = lambda patching: None,
 ) -> Path:
     """Compile a checked pipeline into a file; the arguments are those of `build`.
 
-    `removed` is told what each graph pass took out.
+    `removed` is told what each graph pass took out, `patched` which layers became patches.
 
-    Raises CompileError, UsageError; RuneError when `output` cannot be written.
+    Raises CompileError, UsageError, BudgetError; RuneError when `output` cannot be written.
     """
     chosen, optimization = _profiles(profiles), _optimization(optimize)
     if golden_samples < 0:
@@ -145,12 +158,35 @@ def build_pipeline(
         profiles=chosen,
         optimization=optimization,
         golden=options,
+        patches=_patch_options(patches, max_ram),
         progress=progress,
         warn=warn,
         removed=removed,
+        patched=patched,
     )
     write_atomically(Path(output), data)
     return Path(output)
+
+
+def _patch_options(patches: Patches | None, max_ram: int | None) -> PatchOptions | None:
+    if patches is None and max_ram is None:
+        return None
+    if patches is not None and max_ram is not None:
+        raise UsageError(
+            "both a number of patches and the RAM are given",
+            hint="the RAM alone takes as many patches as it needs",
+        )
+    if (
+        patches is not None
+        and patches != AUTO
+        and not (isinstance(patches, int) and 2 <= patches <= MAXIMUM_PATCHES)
+    ):
+        raise UsageError(f"{patches!r} patches are asked for, expected 2 to {MAXIMUM_PATCHES}, or {AUTO!r}")
+    if max_ram is not None and max_ram < 1:
+        raise UsageError(f"{max_ram} bytes of RAM are allowed, expected 1 or more")
+    from builder.patches import PatchOptions
+
+    return PatchOptions(None if patches == AUTO else patches, max_ram)
 
 
 def locate(runefile: Path | str) -> Path:

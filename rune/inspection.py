@@ -8,7 +8,7 @@ from typing import Any
 from container import golden
 from container.manifest import Argument, Manifest, MemoryPlan, ModelRecord, StageKind, StageRecord
 from container.sections import Container
-from rune.text import size, table
+from rune.text import patches_line, size, table
 
 
 def facts(container: Container) -> dict[str, Any]:
@@ -33,6 +33,7 @@ def page(container: Container) -> str:
         _section("Models", table([_model(model) for model in manifest.models])) if manifest.models else "",
         _section("Memory", _memory(container)),
         _section("Work by stage", _work(next(iter(manifest.plans.values())))) if manifest.plans else "",
+        _section("Patches", patches_line(manifest.patches)) if manifest.patches else "",
         _section("Golden vectors", _golden(container)),
         _section("Built with", table(_built_with(manifest))),
     ]

@@ -11,7 +11,7 @@ from container.manifest import MemoryPlan
 from container.memory import blocks, peak
 from devices.budget import STACK, Memory, Need, Part
 from devices.size import BoardSize, ProfileSize, SizeReport
-from rune.text import table
+from rune.text import patches_line, table
 
 
 def facts(report: SizeReport) -> dict[str, Any]:
@@ -28,11 +28,13 @@ def facts(report: SizeReport) -> dict[str, Any]:
         }
         for size in report.profiles
     }
+    patches = None if report.patches is None else asdict(report.patches)
     found = {
         "name": report.name,
         "optimization": report.optimization.value,
         "sections": _named(report.file),
         "profiles": profiles,
+        "patches": patches,
     }
     return found if report.board is None else {**found, "board": _board_facts(report.board)}
 
@@ -74,8 +76,13 @@ def page(report: SizeReport) -> str:
             section("File", part_rows(report.file)),
             section("Linear memory", _memory_rows(report.profiles)),
             section("Activations by stage", _stage_rows(report.profiles)),
+            *_patches(report),
         ]
     )
+
+
+def _patches(report: SizeReport) -> list[str]:
+    return [] if report.patches is None else [f"Patches\n  {patches_line(report.patches)}"]
 
 
 def board_page(report: SizeReport, size: BoardSize) -> str:
@@ -89,6 +96,7 @@ def board_page(report: SizeReport, size: BoardSize) -> str:
         section("Flash", _budget_rows(size.need.flash)),
         section("RAM", _budget_rows(size.need.ram)),
         section("Activations by stage", _stage_rows(boards)[1:]),
+        *_patches(report),
         section("Agent, beside it", _agent_rows(size.agent)) if size.agent else "",
         verdict(size),
     ]

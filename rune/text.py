@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from container.manifest import PatchRecord
 
 
 def table(rows: Sequence[Sequence[str]], *, right: Container[int] = ()) -> str:
@@ -20,6 +24,13 @@ def table(rows: Sequence[Sequence[str]], *, right: Container[int] = ()) -> str:
 def size(count: int) -> str:
     """A number of bytes for people: `812 bytes`, `35.5 KiB`."""
     return f"{count} bytes" if count < 1024 else f"{count / 1024:.1f} KiB"
+
+
+def patches_line(patches: PatchRecord) -> str:
+    """`conv_2d_0 to add_3 in 4 patches of 8 rows, 608,256 multiply-accumulates more than without`."""
+    rows = "1 row" if patches.rows == 1 else f"{patches.rows} rows"
+    more = f"{patches.macs:,} multiply-accumulates more than without"
+    return f"{patches.first} to {patches.last} in {patches.count} patches of {rows}, {more}"
 
 
 def printable(text: str) -> str:

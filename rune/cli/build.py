@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,9 +14,10 @@ from container.errors import UsageError
 from container.manifest import Optimization
 from rune import api
 from rune.cli import console, feeding
-from rune.text import size
+from rune.text import patches_line, size
 
 if TYPE_CHECKING:
+    from builder.patches import Patching
     from builder.shrinking import Removed
     from devices.board import Board
 
@@ -56,6 +57,18 @@ if TYPE_CHECKING:
     show_default=True,
     help="Seal golden vectors of N random inputs.",
 )
+@click.option(
+    "--patches",
+    metavar="N|auto",
+    type=feeding.PATCHES,
+    help="Compute the first layers in N patches, for boards with little RAM; auto: for the least RAM.",
+)
+@click.option(
+    "--max-ram",
+    metavar="BYTES",
+    type=click.IntRange(min=1),
+    help="Compute the first layers in patches where the container needs more RAM otherwise.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Show each phase, and what each graph pass removes.")
 @console.json_option
 def command(
@@ -66,6 +79,8 @@ def command(
     board: Board | None,
     golden: Path | None,
     golden_samples: int,
+    patches: api.Patches | None,
+    max_ram: int | None,
     verbose: bool,
     as_json: bool,
 ) -> None:
@@ -77,12 +92,14 @@ def command(
     rune build examples/digits
     rune build examples/sine/int8.Runefile -o sine.rune --profile mcu
     rune build examples/digits --board uno --optimize size
+    rune build examples/digits --max-ram 1200
     """
     if board is not None and profiles and Profile.MCU not in profiles:
         raise UsageError(f"--board {board.name}: boards run the profile `mcu`", hint="add --profile mcu")
     path = api.locate(runefile)
     warnings: list[str] = []
     removals: list[Removed] = []
+    patchings: list[Patching] = []
     with console.Phases(shown=verbose or sys.stderr.isatty()) as phases:
         phases("check")
         pipeline = console.checked(api.diagnose(path))
@@ -93,9 +110,12 @@ def command(
             optimize=optimize,
             golden=golden,
             golden_samples=golden_samples,
+            patches=patches,
+            max_ram=max_ram,
             progress=phases,
             warn=warnings.append,
             removed=removals.append,
+            patched=patchings.append,
         )
         if board is not None:
             phases(f"fit {board.name}")
@@ -103,6 +123,8 @@ def command(
     if verbose:
         for removal in removals:
             click.echo(_line(removal), err=True)
+        for patching in patchings:
+            click.echo(_patches(patching), err=True)
     for warning in warnings:
         console.print_warning(warning)
     if as_json:
@@ -113,6 +135,7 @@ def command(
                 "seconds": phases.seconds,
                 "warnings": warnings,
                 "removed": [asdict(removal) for removal in removals],
+                "patches": _patch_facts(patchings[0]) if patchings else None,
             }
         )
     elif verbose or sys.stderr.isatty():
@@ -137,3 +160,13 @@ def _line(removal: Removed) -> str:
     if not any((removal.operations, removal.macs, removal.weight_bytes)):
         return f"{removal.name}: nothing to remove"
     return f"{removal.name}: {counts[0]}, {counts[1]} and {counts[2]} less"
+
+
+def _patches(patching: Patching) -> str:
+    """What became patches, and what it does to memory."""
+    memory = f"{patching.arena:,} instead of {patching.arena_before:,} bytes of activations"
+    return f"patches: {patches_line(patching.record)}; {memory}"
+
+
+def _patch_facts(patching: Patching) -> dict[str, Any]:
+    return {**asdict(patching.record), "arena": patching.arena, "arena_before": patching.arena_before}

@@ -10,6 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from container.abi import Profile
+from container.manifest import MAXIMUM_PATCHES
 
 if TYPE_CHECKING:
     from devices.board import Board
@@ -68,6 +69,23 @@ class BoardName(click.ParamType["Board"]):
         from devices.board import boards
 
         return [CompletionItem(board.name) for board in boards() if board.name.startswith(incomplete)]
+
+
+class PatchCount(click.ParamType["int | str"]):
+    """A number of patches, or `auto`."""
+
+    name = "patches"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        text = str(value)
+        if text == "auto":
+            return text
+        if not text.isdecimal() or not 2 <= int(text) <= MAXIMUM_PATCHES:
+            self.fail(f"{text!r} is neither a number from 2 to {MAXIMUM_PATCHES} nor auto", param, ctx)
+        return int(text)
+
+
+PATCHES = PatchCount()
 
 
 def board_option(help: str, *, required: bool = False) -> Callable[[Function], Function]:

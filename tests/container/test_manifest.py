@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from container.abi import Profile
 from container.errors import ContainerError
-from container.manifest import Argument, Manifest, Optimization, OutputReference
+from container.manifest import Argument, Manifest, Optimization, OutputReference, PatchRecord
 from container.tensors import Quantization
 from tests.container import samples
 
@@ -37,6 +37,12 @@ def test_what_the_code_was_made_for(optimization: Optimization) -> None:
     # A container of the default is the same as before there was a choice.
     assert value.get("optimization", "balanced") == optimization
     assert ("optimization" in value) == (optimization is not Optimization.BALANCED)
+
+
+def test_what_is_computed_in_patches() -> None:
+    manifest = samples.manifest(patches=PatchRecord(4, 8, "conv_2d_0", "add_3", 608_256))
+    assert Manifest.from_json(manifest.to_json()) == manifest
+    assert "patches" not in json.loads(samples.manifest().to_json())
 
 
 def test_order_of_keys_does_not_matter() -> None:
@@ -79,6 +85,7 @@ def changed(path: str, value: object) -> bytes:
 
 REMOVED = "(removed)"
 
+PATCHES = {"count": 4, "rows": 8, "first": "conv_2d_0", "last": "add_3", "macs": 0}
 FAULTS = [
     ("name", "", "name: expected 1 to 200 printable characters"),
     ("name", "a\x1b[2J", "name: expected 1 to 200 printable characters"),
@@ -88,6 +95,10 @@ FAULTS = [
     ("optimization", "tiny", 'optimization: expected one of speed, balanced, size, found "tiny"'),
     ("optimization", ["size"], "optimization: expected one of"),
     ("optimization", "\ud800", "optimization: "),
+    ("patches", {}, "patches.count: is missing"),
+    ("patches", {**PATCHES, "count": 1}, "patches.count: expected 2 to 32"),
+    ("patches", {**PATCHES, "rows": 0}, "patches: a size is too small"),
+    ("patches", {**PATCHES, "last": "\x1b"}, "patches.last: expected 1 to 200 printable characters"),
     (
         "stages.0.kind",
         "sensor",

@@ -80,7 +80,21 @@ def test_too_little_ram_names_the_largest_stage_and_boards_with_more() -> None:
         "'sample' does not fit microbit: it needs at least 20,984 bytes of RAM, 12,288 are there; "
         "the largest stage is `net` with 16,000"
     )
-    assert hint == "choose a board with more (mps2-an386, netduinoplus2, nrf52840), or a smaller input"
+    assert hint == (
+        "choose a board with more (mps2-an386, netduinoplus2, nrf52840), or a smaller input; "
+        "or build with `--max-ram 11776`: it computes the first layers in patches"
+    )
+
+
+def test_patches_are_advised_only_where_images_are_what_is_large() -> None:
+    """12,288 bytes are there; of what is measured the stack is known, of what is not a guess."""
+    measured = replace(least(container().manifest, board.find("microbit")), at_least=False)
+    stack = replace(measured, ram=replace(measured.ram, parts=(Part("stack", 288), *measured.ram.parts)))
+    assert "`--max-ram 12000`" in (refusal(container(), "microbit", stack)[1] or "")
+    dense = replace(PLAN, operators=(OperatorRecord("fully_connected_0", "net", 1200, 16_000),))
+    assert "--max-ram" not in (refusal(container(dense), "microbit")[1] or "")
+    flash = replace(PLAN, linear_memory=1 << 20, read_only=(1 << 20) - 1000, arena=900, state=0, stack=0)
+    assert "--max-ram" not in (refusal(container(flash), "nrf52840")[1] or "")
 
 
 def test_too_little_flash_names_the_largest_model() -> None:

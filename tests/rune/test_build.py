@@ -163,3 +163,52 @@ def test_boards_that_make_no_sense(digits: Path, arguments: list[str], message: 
     result = rune("build", digits, *arguments)
     assert result.exit_code == ExitCode.USAGE
     assert result.stderr == f"error: {message}\nhint: {hint}\n"
+
+
+def test_the_first_layers_in_patches(digits: Path) -> None:
+    result = rune("build", digits, "-o", "four.rune", "--profile", "mcu", "--patches", 4, "-v", "--json")
+    assert result.exit_code == ExitCode.OK
+    facts = json.loads(result.stdout)["patches"]
+    record = {
+        "count": 4,
+        "rows": 1,
+        "first": "conv_2d_0",
+        "last": "depthwise_conv_2d_1",
+        # Of the first layer each patch has three rows of 8 pixels, 15 filters and 9 taps; the last has two.
+        "macs": (3 * 3 + 2 - 8) * 8 * 15 * 9,
+    }
+    assert {name: facts[name] for name in record} == record
+    assert facts["arena"] < facts["arena_before"]
+    assert "patches: conv_2d_0 to depthwise_conv_2d_1 in 4 patches of 1 row, 3,240" in result.stderr
+    container = load(Path("four.rune"))
+    assert container.manifest.plans[Profile.MCU].arena == facts["arena"]
+    assert "Patches\n  conv_2d_0 to depthwise_conv_2d_1 in 4 patches" in rune("inspect", "four.rune").stdout
+    assert "Patches\n  conv_2d_0 to depthwise_conv_2d_1 in 4 patches" in rune("size", "four.rune").stdout
+    assert json.loads(rune("size", "four.rune", "--json").stdout)["patches"] == record
+    assert rune("verify", "four.rune").exit_code == ExitCode.OK
+
+
+def test_no_more_ram_than_allowed(digits: Path) -> None:
+    options = ("-o", "small.rune", "--profile", "mcu", "--golden-samples", 0, "--json")
+    arguments = ("build", digits, *options, "--max-ram")
+    assert json.loads(rune(*arguments, 1100).stdout)["patches"]["count"] == 2
+    assert load(Path("small.rune")).manifest.plans[Profile.MCU].ram <= 1100
+    refused = rune(*arguments, 500)
+    assert refused.exit_code == ExitCode.BUDGET
+    assert "without, 500 are allowed" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--patches", "1"), "'1' is neither a number from 2 to 32 nor auto"),
+        (("--patches", "few"), "'few' is neither a number from 2 to 32 nor auto"),
+        (("--patches", "9"), "the rows of no layer part into 9 patches; into 2, 3, 4, 8 some do"),
+        (("--patches", "2", "--max-ram", "999"), "both a number of patches and the RAM are given"),
+    ],
+)
+def test_patches_that_cannot_be(digits: Path, arguments: tuple[str, ...], message: str) -> None:
+    result = rune("build", digits, "--profile", "mcu", *arguments)
+    assert result.exit_code == ExitCode.USAGE
+    assert message in result.stderr
+    assert not (digits.parent / "reader.rune").exists()

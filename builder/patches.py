@@ -1,0 +1,241 @@
+"""Which first layers to compute patch by patch, and in how many patches: a search over memory plans.
+
+Every region (`builder/passes/patches.py`) in every number of bands is a candidate.  What is alive at once, by
+the sizes of tensors alone, sorts them; of the first few the memory is planned in earnest, and so the choice
+is exact where it matters and the same on every machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import tvm
+
+from builder.lower import ALIASES, BARRIER
+from builder.names import operator_name
+from builder.passes.patches import Region, compute_in_patches, regions, row_bytes
+from builder.passes.rewriting import is_call, variables_in
+from container.errors import BudgetError, UsageError
+from container.manifest import MAXIMUM_PATCHES, PatchRecord
+
+PLANNED = 8
+"""Candidates whose memory is planned in earnest for one question."""
+EQUAL = 20
+"""Plans that differ by less than one part in so many need the same memory, for which less work decides."""
+
+Measure: TypeAlias = Callable[[Any], int]
+"""Bytes that a Relax module takes once it is compiled."""
+
+
+@dataclass(frozen=True)
+class PatchOptions:
+    """How patches are asked for; without both, as many as need the least memory."""
+
+    count: int | None = None
+    max_ram: int | None = None
+    """Bytes: as few patches as stay within them, and none where none are needed."""
+
+
+@dataclass(frozen=True)
+class Patching:
+    """A region in bands, in the place of its layers."""
+
+    module: Any
+    record: PatchRecord
+    arena: int
+    """Bytes."""
+    arena_before: int
+    """Bytes, without patches."""
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    region: Region
+    rows: int
+    """Of a band of the region's result."""
+    macs: int
+    """That are done more than once."""
+    estimate: int
+    """Bytes alive at once, by the sizes of tensors alone."""
+
+    @property
+    def patches(self) -> int:
+        return -(-self.region.height // self.rows)
+
+
+def choose(module: Any, options: PatchOptions, arena: Measure, ram: Measure) -> Patching | None:
+    """The module with its first layers in patches, as the options ask; None where it is better left alone.
+
+    `arena` plans a module's memory; `ram` compiles it, too, and gives what a board must have beside the
+    weights.  Raises UsageError where patches are asked for that lower nothing, BudgetError where none stay
+    within `max_ram`.
+    """
+    search = _Search(module, arena)
+    if options.max_ram is not None:
+        return _within(search, options.max_ram, ram)
+    found = search.least(options.count)
+    if found is None and options.count is not None:
+        raise UsageError(
+            search.refusal(options.count), hint="build without patches, or with `--patches auto`"
+        )
+    return found
+
+
+def _within(search: _Search, max_ram: int, ram: Measure) -> Patching | None:
+    """The least work that stays within so many bytes of RAM."""
+    needed = ram(search.module)
+    if needed <= max_ram:
+        return None
+    # Stack and alignment hardly change, but what they take is known of a compiled module alone.
+    rest, least = needed - search.before, needed
+    for patching in search.by_work(max_ram - rest):
+        found = ram(patching.module)
+        if found <= max_ram:
+            return patching
+        least = min(least, found)
+    raise BudgetError(
+        f"the container needs {least:,} bytes of RAM with its first layers in patches "
+        f"and {needed:,} without, {max_ram:,} are allowed",
+        hint="use a smaller input or a smaller model, or allow more",
+    )
+
+
+class _Search:
+    def __init__(self, module: Any, arena: Measure) -> None:
+        self.module = module
+        self.before = arena(module)
+        """Bytes of the arena without patches."""
+        self._arena = arena
+        self._candidates = sorted(_candidates(module), key=lambda found: (found.estimate, found.macs))
+
+    def least(self, count: int | None) -> Patching | None:
+        """The least memory, in a number of patches if one is given; None where nothing is gained."""
+        wanted = [found for found in self._candidates if count in (None, found.patches)][:PLANNED]
+        plans = [plan for plan in map(self._planned, wanted) if plan.arena < self.before]
+        if not plans:
+            return None
+        least = min(plan.arena for plan in plans)
+        equal = [plan for plan in plans if plan.arena <= least + least // EQUAL]
+        return min(equal, key=lambda plan: (plan.record.macs, plan.arena))
+
+    def by_work(self, most: int) -> Iterator[Patching]:
+        """Plans of at most so many bytes, the least work first; then the least memory, whatever it is."""
+        wanted = sorted(self._candidates, key=lambda found: (found.macs, found.estimate))
+        close = [found for found in wanted if found.estimate <= most][: 2 * PLANNED]
+        plans = map(self._planned, close)
+        yield from (plan for plan in plans if plan.arena <= most)
+        least = self.least(None)
+        if least is not None:
+            yield least
+
+    def refusal(self, count: int) -> str:
+        """Why there are no patches."""
+        if not self._candidates:
+            return "there are no first layers to compute in patches: no chain of convolutions on an image"
+        counts = sorted({found.patches for found in self._candidates})
+        if count not in counts:
+            return (
+                f"the rows of no layer part into {count} patches; into {', '.join(map(str, counts))} some do"
+            )
+        return f"{count} patches need no less memory than none: {self.before:,} bytes of activations"
+
+    def _planned(self, candidate: _Candidate) -> Patching:
+        module = compute_in_patches(self.module, candidate.region, candidate.rows)
+        layers = candidate.region.layers
+        record = PatchRecord(
+            count=candidate.patches,
+            rows=candidate.rows,
+            first=operator_name(layers[0].variable.name),
+            last=operator_name(layers[-1].variable.name),
+            macs=candidate.macs,
+        )
+        return Patching(module, record, self._arena(module), self.before)
+
+
+def _candidates(module: Any) -> Iterator[_Candidate]:
+    lives = _Lives(module)
+    for region in regions(module):
+        heights = {-(-region.height // count) for count in range(2, min(region.height, MAXIMUM_PATCHES) + 1)}
+        whole = region.macs(region.height)
+        for rows in sorted(heights, reverse=True):
+            if region.fits(rows):
+                yield _Candidate(region, rows, region.macs(rows) - whole, lives.peak(region, rows))
+
+
+Step: TypeAlias = Sequence[Hashable]
+"""Names of the blocks of memory that an operator reads and writes."""
+
+
+class _Lives:
+    """What operators read and write, by the blocks of memory that tensors are."""
+
+    def __init__(self, module: Any) -> None:
+        main = module["main"]
+        self._roots: dict[Any, Any] = {}
+        """By a variable without code the variable that it lies in."""
+        self._sizes: dict[Any, int] = {variable: _bytes(variable.ty) for variable in main.params}
+        self._steps: list[tuple[Any, Step]] = []
+        for block in main.body.blocks:
+            for binding in block.bindings:
+                self._add(binding.var, binding.value)
+        self._results = self._blocks(main.body.body)
+
+    def _add(self, variable: Any, value: Any) -> None:
+        used = self._blocks(value)
+        if is_call(value, *ALIASES, BARRIER) and used:
+            self._roots[variable] = used[0]
+            return
+        self._sizes[variable] = _bytes(variable.ty)
+        self._steps.append((variable, [*used, variable]))
+
+    def _blocks(self, expression: Any) -> list[Any]:
+        return [self._roots.get(variable, variable) for variable in variables_in(expression)]
+
+    def peak(self, region: Region, rows: int) -> int:
+        """The most bytes that are alive at once, with a region in bands of so many rows."""
+        layers = {layer.variable for layer in region.layers}
+        sizes: dict[Hashable, int] = dict(self._sizes)
+        steps: list[Step] = []
+        for variable, step in self._steps:
+            if variable == region.layers[-1].variable:
+                for number, band in enumerate(region.bands(rows)):
+                    steps += self._band(region, number, region.spans(band) or {}, sizes)
+            elif variable not in layers:
+                steps.append(step)
+        return _peak([*steps, self._results], sizes)
+
+    def _band(self, region: Region, number: int, spans: Any, sizes: dict[Hashable, int]) -> Iterator[Step]:
+        whole = {region.source: self._roots.get(region.source, region.source)}
+        whole[region.layers[-1].variable] = region.layers[-1].variable
+        for layer in region.layers:
+            names = [whole.get(image, (image, number)) for image in (*layer.sources, layer.variable)]
+            if layer.variable not in whole:
+                sizes[layer.variable, number] = spans[layer.variable].rows * row_bytes(layer.variable)
+            yield names
+
+
+def _peak(steps: Sequence[Step], sizes: dict[Hashable, int]) -> int:
+    last = {name: number for number, step in enumerate(steps) for name in step}
+    alive: set[Hashable] = set()
+    total = peak = 0
+    for number, step in enumerate(steps):
+        new = set(step) - alive
+        alive |= new
+        total += sum(sizes[name] for name in new)
+        peak = max(peak, total)
+        gone = {name for name in step if last[name] == number}
+        alive -= gone
+        total -= sum(sizes[name] for name in gone)
+    return peak
+
+
+def _bytes(type_: Any) -> int:
+    """Of a tensor, or of all tensors of a tuple."""
+    if hasattr(type_, "fields"):
+        return sum(map(_bytes, type_.fields))
+    count = 1
+    for size in type_.shape.values:
+        count *= int(size)
+    return count * int(tvm.DataType(str(type_.dtype)).bits) // 8
