@@ -101,7 +101,7 @@ def manifest_of(
         stages=pipeline.stages,
         models=_model_records(pipeline),
         plans=plans,
-        tools=_tools(),
+        tools=tool_versions(),
         golden_engines=golden.engines,
         golden_tolerance=golden.tolerance,
         optimization=optimization,
@@ -200,6 +200,6 @@ def _model_records(pipeline: TypedPipeline) -> tuple[ModelRecord, ...]:
     )
 
 
-def _tools() -> Mapping[str, str]:
+def tool_versions() -> Mapping[str, str]:
     versions = {name: importlib.metadata.version(name) for name in TOOLS}
     return {**versions, "rune": __version__}

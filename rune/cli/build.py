@@ -11,7 +11,6 @@ import click
 
 from container.abi import Profile
 from container.errors import UsageError
-from container.manifest import Optimization
 from rune import api
 from rune.cli import console, feeding
 from rune.text import patches_line, size
@@ -38,12 +37,12 @@ if TYPE_CHECKING:
     multiple=True,
     help="Build this profile; repeat it for several. Both by default.",
 )
+@feeding.optimize_option
 @click.option(
-    "--optimize",
-    type=click.Choice([optimization.value for optimization in Optimization]),
-    default=Optimization.BALANCED.value,
-    show_default=True,
-    help="Make code fast or small; the answers are the same.",
+    "--blockings",
+    metavar="FILE.json",
+    type=feeding.FILE,
+    help="Compute the blocks on boards that `rune tune` found.",
 )
 @feeding.board_option("Fail when this board has no room for the container.")
 @click.option(
@@ -76,6 +75,7 @@ def command(
     output: Path | None,
     profiles: tuple[str, ...],
     optimize: str,
+    blockings: Path | None,
     board: Board | None,
     golden: Path | None,
     golden_samples: int,
@@ -108,6 +108,7 @@ def command(
             output or api.default_output(path),
             profiles=profiles or api.PROFILES,
             optimize=optimize,
+            blockings=blockings,
             golden=golden,
             golden_samples=golden_samples,
             patches=patches,

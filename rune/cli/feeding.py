@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -10,7 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from container.abi import Profile
-from container.manifest import MAXIMUM_PATCHES
+from container.manifest import MAXIMUM_PATCHES, Optimization
 
 if TYPE_CHECKING:
     from devices.board import Board
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 FILE = click.Path(path_type=Path)
+
+_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 _SENSORS = (
     click.option("--random", metavar="SEED", type=int, multiple=True, help="Random numbers of a seed."),
@@ -50,6 +53,27 @@ profile_option = click.option(
     type=click.Choice([profile.value for profile in Profile]),
     help="Which of the container's modules; simd where there is one.",
 )
+
+
+optimize_option = click.option(
+    "--optimize",
+    type=click.Choice([optimization.value for optimization in Optimization]),
+    default=Optimization.BALANCED.value,
+    show_default=True,
+    help="Make code fast or small; the answers are the same.",
+)
+
+
+class Duration(click.ParamType["float"]):
+    """A time such as `30s`, `500ms`, `2m` or `1h`; a number alone is seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h)?", str(value))
+        if match is None or not float(match[1]):
+            self.fail(f"{value!r} is no time such as 30s, 500ms or 2m", param, ctx)
+        return float(match[1]) * _UNITS_S[match[2] or "s"]
 
 
 class BoardName(click.ParamType["Board"]):

@@ -19,20 +19,6 @@ if TYPE_CHECKING:
     from devices.connection import Place
     from devices.monitor import Inference
 
-_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-
-
-class Duration(click.ParamType["float"]):
-    """A time such as `30s`, `500ms`, `2m` or `1h`; a number alone is seconds."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h)?", str(value))
-        if match is None or not float(match[1]):
-            self.fail(f"{value!r} is no time such as 30s, 500ms or 2m", param, ctx)
-        return float(match[1]) * _UNITS_S[match[2] or "s"]
-
 
 class Pattern(click.ParamType["re.Pattern[str]"]):
     """A regular expression of Python."""
@@ -57,7 +43,9 @@ class Pattern(click.ParamType["re.Pattern[str]"]):
     type=feeding.FILE,
     help="What runs on the board, for names and types; what was flashed from here is known.",
 )
-@click.option("--for", "for_s", metavar="TIME", type=Duration(), help="End after a time: 30s, 500ms, 2m.")
+@click.option(
+    "--for", "for_s", metavar="TIME", type=feeding.Duration(), help="End after a time: 30s, 500ms, 2m."
+)
 @click.option("--until", metavar="REGEX", type=Pattern(), help="End after the first line that has a match.")
 @click.option("--timestamp", is_flag=True, help="Begin each line with the time.")
 @click.option("--log", metavar="FILE", type=feeding.FILE, help="Add the lines to a file too.")
