@@ -35,7 +35,9 @@ KERNEL_HEADERS = (
     "winograd.h",
     "pointwise.h",
     "mcu.h",
+    "mcu_depthwise.h",
     "mcu_int16.h",
+    "mcu_rows.h",
 )
 ALIGNMENT = {Profile.SIMD: 16, Profile.MCU: 4}
 """Bytes: what the widest load of each profile wants."""

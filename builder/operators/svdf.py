@@ -20,6 +20,8 @@ import numpy as np
 from tvm import relax
 
 from builder import tir
+from builder.families.mcu import words_of
+from builder.families.mcu_rows import LARGEST_PAIRS, Rows
 from builder.fixed_point import ACTIVATION_BOUNDS, INTEGER_RANGE, quantize_multiplier
 from builder.operators.base import (
     Kernel,
@@ -27,12 +29,14 @@ from builder.operators.base import (
     Operator,
     Unsupported,
     constant,
+    constant_value,
     dtype_of,
     per_tensor,
     shape_of,
 )
 from builder.quantized import bias_constant, fused_activation
 from builder.target import Target
+from container.abi import Profile
 
 STATE = 4
 """Number of the state among inputs and arguments."""
@@ -65,6 +69,8 @@ class Svdf(Operator):
         return batch * filters * (depth + memory)
 
     def lower(self, call: Any, target: Target) -> Kernel:
+        if target.profile is Profile.MCU and dtype_of(call.args[0]) == "int8":
+            return _in_halfwords(call)
         batch, depth = shape_of(call.args[0])
         filters, memory = shape_of(call.args[2])
         units = shape_of(call.args[3])[0]
@@ -94,6 +100,50 @@ class Svdf(Operator):
             ("after", state_shape, state_dtype),
         ]
         return Kernel(tir.kernel(buffers, body), call.args, in_place=((STATE, 1),))
+
+
+def _in_halfwords(call: Any) -> Kernel:
+    """The kernel of boards, from rows as pairs of halfwords."""
+    x, features, times, bias, state = call.args
+    (batch, depth), (filters, memory) = shape_of(x), shape_of(times)
+    units, state_dtype, zero = shape_of(bias)[0], dtype_of(state), int(call.attrs["state_zero"])
+    rank, arithmetic = filters // units, _Integers(call)
+    pairs = LARGEST_PAIRS if filters > LARGEST_PAIRS else 2
+    rows = Rows(constant_value(features), np.zeros(filters, "int32"), int(call.attrs["x_zero"]), pairs)
+    # The zero point of what is remembered becomes part of the bias, modulo 2^32 as the sums are.
+    weights = constant_value(times).astype(np.int64).reshape(units, -1).sum(axis=1)
+    start = words_of(constant_value(bias).astype(np.int64) - zero * weights)
+
+    def body(x: Any, features: Any, times: Any, bias: Any, before: Any, y: Any, after: Any) -> None:
+        size = np.dtype(state_dtype).itemsize
+        places = (tir.address(before, 0, 0, 0), tir.address(after, 0, 0, 0))
+        count = (batch * filters * memory - 1) * size
+        tir.evaluate(tir.call("int32", "rune_mcu_move_forward", *places, count, size))
+        column, sums = rows.column(), tir.workspace("int32", 2 * pairs)
+        with tir.loop(batch) as b:
+            rows.spread(tir.address(x, b, 0), column)
+            with tir.loop(rows.blocks) as block:
+                rows.sums(column, features, block, tir.address(sums, 0))
+                with tir.loop(2 * pairs) as c, tir.when(block * (2 * pairs) + c < filters):
+                    remembered = tir.cast(state_dtype, arithmetic.remembered(sums[c]))
+                    tir.store(after, (b, block * (2 * pairs) + c, memory - 1), remembered)
+        with tir.loops(batch, units) as (b, unit):
+            operands = (tir.address(times, unit * rank, 0), tir.address(after, b, unit * rank, 0))
+            function = {"int8": "rune_mcu_dot_i8", "int16": "rune_mcu_dot_i16"}[state_dtype]
+            total = tir.Cell("int32", tir.call("int32", function, *operands, rank * memory, bias[unit]))
+            tir.store(y, (b, unit), arithmetic.result(total.value))
+
+    buffers = [
+        ("x", (batch, depth), "int8"),
+        ("features", rows.stream.shape, "int32"),
+        ("times", (filters, memory), state_dtype),
+        ("bias", (units,), "int32"),
+        ("before", (batch, filters, memory), state_dtype),
+        ("y", (batch, units), "int8"),
+        ("after", (batch, filters, memory), state_dtype),
+    ]
+    arguments = [x, constant(rows.stream), times, constant(start), state]
+    return Kernel(tir.kernel(buffers, body), arguments, in_place=((STATE, 1),))
 
 
 class _Integers:

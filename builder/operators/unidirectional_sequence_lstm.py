@@ -16,8 +16,9 @@ Source: tensorflow/lite/micro/kernels/lstm_eval.h, lstm_eval.cc and lstm_eval_co
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ import tflite
 from tvm import relax
 
 from builder import tir
+from builder.families.mcu_rows import Rows
 from builder.fixed_point import INTEGER_RANGE, quantize_multiplier
 from builder.operators.base import (
     Kernel,
@@ -32,6 +34,7 @@ from builder.operators.base import (
     Operator,
     Unsupported,
     constant,
+    constant_value,
     dtype_of,
     per_tensor,
     shape_of,
@@ -40,6 +43,7 @@ from builder.operators.quantize import float32_bits
 from builder.quantized import bias_constant
 from builder.sigmoid import sigmoid_table
 from builder.target import Target
+from container.abi import Profile
 
 GATES = ("input", "forget", "cell", "output")
 """In the order of their weights and biases among the inputs."""
@@ -88,6 +92,8 @@ class UnidirectionalSequenceLstm(Operator):
         return steps * sum(math.prod(shape_of(weights)) for weights in call.args[1:3])
 
     def lower(self, call: Any, target: Target) -> Kernel:
+        if target.profile is Profile.MCU and dtype_of(call.args[0]) == "int8":
+            return _in_halfwords(call)
         outer, units = shape_of(call.args[0])[:2], shape_of(call.args[1])[1]
         time_major = bool(call.attrs["time_major"])
         steps, batch = outer if time_major else reversed(outer)
@@ -96,9 +102,7 @@ class UnidirectionalSequenceLstm(Operator):
         def body(x: Any, w: Any, r: Any, *rest: Any) -> None:
             *parameters, hidden_before, cell_before, y, hidden, cell = rest
             arithmetic = make(call, parameters)
-            with tir.loops(batch, units) as position:
-                tir.store(hidden, position, hidden_before[position])
-                tir.store(cell, position, cell_before[position])
+            _copy_states((hidden_before, cell_before), (hidden, cell), batch, units)
             with tir.loops(batch, steps) as (b, t):
                 row = (t, b) if time_major else (b, t)
                 with tir.loop(units) as u:
@@ -114,6 +118,55 @@ class UnidirectionalSequenceLstm(Operator):
 
         arguments = _named_shapes(call, batch, units)
         return Kernel(tir.kernel(arguments, body), call.args, in_place=_in_place(call))
+
+
+def _in_halfwords(call: Any) -> Kernel:
+    """The kernel of boards: each unit's four sums at a time, from rows as pairs of halfwords."""
+    x, w, r, *biases, table, hidden, cell = call.args
+    time_major, (_, units, _) = bool(call.attrs["time_major"]), shape_of(w)
+    steps, batch = shape_of(x)[:2] if time_major else reversed(shape_of(x)[:2])
+    zeros = [np.zeros(units, "int32")] * len(GATES)
+    from_input = _rows_of(w, [constant_value(bias) for bias in biases], int(call.attrs["x_zero"]))
+    from_state = _rows_of(r, zeros, int(call.attrs["h_zero"]))
+    streams = [constant(rows.stream) for rows in (from_input, from_state)]
+    short = relax.Call(call.op, [x, *streams, table, hidden, cell], attrs=call.attrs, ret_ty=call.ty)
+    arithmetic_of = functools.partial(_Integers, call)
+
+    def body(x: Any, w: Any, r: Any, table: Any, hidden_before: Any, cell_before: Any, *results: Any) -> None:
+        y, hidden, cell = results
+        arithmetic = arithmetic_of([table])
+        x_column, h_column = from_input.column(), from_state.column()
+        sums = [tir.workspace("int32", len(GATES)) for _ in range(2)]
+        _copy_states((hidden_before, cell_before), (hidden, cell), batch, units)
+        with tir.loops(batch, steps) as (b, t):
+            row = (t, b) if time_major else (b, t)
+            from_input.spread(tir.address(x, *row, 0), x_column)
+            from_state.spread(tir.address(hidden, b, 0), h_column)
+            with tir.loop(units) as u:
+                from_input.sums(x_column, w, u, tir.address(sums[0], 0))
+                from_state.sums(h_column, r, u, tir.address(sums[1], 0))
+                gates = [arithmetic.activated(gate, sums[0][gate], sums[1][gate]) for gate in range(4)]
+                tir.store(cell, (b, u), arithmetic.cell(cell[b, u], *gates[:3]))
+                tir.store(y, (*row, u), arithmetic.hidden(cell[b, u], gates[3]))
+            with tir.loop(units) as u:
+                tir.store(hidden, (b, u), y[(*row, u)])
+
+    return Kernel(tir.kernel(_named_shapes(short, batch, units), body), short.args, in_place=_in_place(short))
+
+
+def _rows_of(weights: Any, biases: Sequence[Any], zero: int) -> Rows:
+    """The weights of all gates, unit by unit."""
+    values = constant_value(weights)
+    gates, units, depth = values.shape
+    return Rows(
+        values.transpose(1, 0, 2).reshape(units * gates, depth), np.stack(biases, axis=1).reshape(-1), zero, 2
+    )
+
+
+def _copy_states(before: Sequence[Any], after: Sequence[Any], batch: int, units: int) -> None:
+    with tir.loops(batch, units) as position:
+        for old, new in zip(before, after, strict=True):
+            tir.store(new, position, old[position])
 
 
 def _named_shapes(call: Any, batch: int, units: int) -> list[tuple[str, tuple[int, ...], str]]:
@@ -146,6 +199,10 @@ class _Integers:
             "x", x, tir.address(w, number, unit, 0), self._depth, self._biases[number][unit]
         )
         from_state = self._dot("h", h, tir.address(r, number, unit, 0), self._units, None)
+        return self.activated(number, from_input, from_state)
+
+    def activated(self, number: int, from_input: Any, from_state: Any) -> Any:
+        """The same from the sums over the input and the state."""
         total = self._gate_scale(f"x{number}", from_input) + self._gate_scale(f"h{number}", from_state)
         function = "rune_tanh_q15" if GATES[number] == "cell" else "rune_sigmoid_q15"
         value = tir.Cell("int32", tir.call("int32", "rune_clamp", total, *INT16) * 3)

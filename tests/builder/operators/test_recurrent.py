@@ -76,7 +76,7 @@ def test_state_begins_at_the_zero_point_and_lies_beside_the_arena() -> None:
         assert [int(outputs[0][0, 0]) for outputs in results] == [1, 3, 7, 14]
     for plan in container_of(model_pipeline(graph.to_bytes())).manifest.plans.values():
         assert plan.state == 3
-        assert plan.arena <= 32
+        assert plan.arena <= 40
         assert [operator.name for operator in plan.operators] == ["read", "svdf_0", "write"]  # nothing copied
 
 
