@@ -26,10 +26,23 @@ RUNE_INLINE int32_t rune_saturate_steps(float steps, int32_t zero_point, int32_t
   return (int32_t)steps + zero_point;
 }
 
-/* clamp(round(value / scale) + zero_point). */
+/* Cut off towards zero; beyond the range the nearest limit, NaN gives 0. */
+RUNE_INLINE int32_t rune_saturating_truncation(float value) {
+#ifdef __wasm__
+  return __builtin_wasm_trunc_saturate_s_i32_f32(value);
+#else
+  if (value != value) return 0;
+  return value >= 2147483648.0f ? INT32_MAX : value <= -2147483648.0f ? INT32_MIN : (int32_t)value;
+#endif
+}
+
+/* clamp(round(value / scale) + zero_point).  The float below a half, added and cut off, rounds every float to nearest,
+ * ties away from zero: of what is below a tie the sum stays below the next integer, of a tie it is rounded to it. */
 RUNE_INLINE int32_t rune_quantize_f32_ties_away(float value, float scale, int32_t zero_point, int32_t low,
                                                 int32_t high) {
-  return rune_saturate_steps(rune_round_half_away(value / scale), zero_point, low, high);
+  const float steps = value / scale;
+  const int32_t whole = rune_saturating_truncation(steps + __builtin_copysignf(0x1.fffffep-2f, steps));
+  return rune_clamp(whole, low - zero_point, high - zero_point) + zero_point;
 }
 
 RUNE_INLINE int32_t rune_quantize_f32_ties_even(float value, float scale, int32_t zero_point, int32_t low,

@@ -219,4 +219,14 @@ RUNE_DEFINE_TRUNCATION(I32_TRUNC_U_F64, I32_TRUNC_SAT_U_F64, u32, u32, f64, x > 
 RUNE_DEFINE_TRUNCATION(I64_TRUNC_U_F32, I64_TRUNC_SAT_U_F32, u64, u64, f32, x > -1 && x < 0x1p64f, 0, UINT64_MAX)
 RUNE_DEFINE_TRUNCATION(I64_TRUNC_U_F64, I64_TRUNC_SAT_U_F64, u64, u64, f64, x > -1 && x < 0x1p64, 0, UINT64_MAX)
 
+#if defined(__ARM_FP) && (__ARM_FP & 4)
+/* VCVT does just that: it saturates, and makes 0 of NaN (ARMv7-M Architecture Reference Manual, A2.5.7). */
+RUNE_INLINE u32 rune_saturating_vcvt(f32 x) {
+  f32 bits;
+  __asm__("vcvt.s32.f32 %0, %1" : "=t"(bits) : "t"(x));
+  return i32_reinterpret_f32(bits);
+}
+#define I32_TRUNC_SAT_S_F32 rune_saturating_vcvt
+#endif
+
 #endif
