@@ -27,7 +27,7 @@ LARGEST_TAP_WORDS = 32
 """Of a depthwise filter."""
 LARGEST_PAIRED_SUM = 1 << 23
 """Sums below it survive being carried times 256 in 32 bits."""
-LARGEST_SUM = 1 << 30
+LARGEST_SUM = 1 << 31
 """Sums below it can be scaled in 32 bits."""
 
 Array = np.ndarray[Any, Any]
@@ -64,7 +64,7 @@ class Scaling:
 def scaling(call: Any, channel_axis: int) -> Scaling | None:
     """The scaling of a call of input, weights, bias, multiplier and shift; None where the kernels do not fit.
 
-    It must be int8, rounded twice, with shifts to the right, and no sum may come near the end of int32.
+    It must be int8, rounded twice, with shifts to the right, and no sum may leave int32.
     """
     if dtype_of(call.args[0]) != "int8" or dtype_of(call) != "int8" or len(call.args) != 5:
         return None
@@ -152,7 +152,8 @@ def _convolution(
 
     def body(x: Any, stream: Any, y: Any) -> None:
         columns = workspace(layer.column_bytes(blocking) // 4)
-        staged = tir.address(workspace(layer.words // 2) if image[2] % 4 else columns, 0)
+        # A word more, for what rows of the window are copied beyond their end.
+        staged = tir.address(workspace(layer.words // 2 + 1) if image[2] % 4 else columns, 0)
         with tir.loop(batches) as n:
             tensors = (tir.address(x, n, 0, 0, 0), tir.address(stream, 0), tir.address(y, n, 0, 0, 0))
             arguments = (*tensors, tir.address(columns, 0), staged, *geometry, *block)

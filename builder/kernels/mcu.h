@@ -203,19 +203,19 @@ RUNE_INLINE void rune_mcu_column_of_bytes(const int8_t *x, int8_t *bytes, uint32
     const int32_t iy = top + ky * w.dilation_height;
     const bool has_row = (uint32_t)iy < (uint32_t)w.height;
     int8_t *const target = bytes + ky * row;
-    if (w.dilation_width == 1 && has_row && left >= 0 && right < w.width) {
-      const int8_t *source = x + rune_mcu_within((iy * w.width + left) * w.depth, size - row);
-      int32_t i = 0;
-      for (; i + 4 <= row; i += 4) __builtin_memcpy(target + i, source + i, 4);
-      for (; i < row; ++i) target[i] = source[i];
+    /* By whole words, where they do not reach beyond the image: what is too much the next row covers. */
+    const int32_t whole = (row + 3) / 4 * 4, place = (iy * w.width + left) * w.depth;
+    const bool reaches = row % 4 != 0 && place > size - whole;
+    if (w.dilation_width == 1 && has_row && left >= 0 && right < w.width && !reaches) {
+      const int8_t *source = x + rune_mcu_within(place, size - whole);
+      for (int32_t i = 0; i < whole; i += 4) __builtin_memcpy(target + i, source + i, 4);
       continue;
     }
 #pragma clang loop unroll(disable)
     for (int32_t i = 0; i < row; ++i) {
-      const int32_t ix = left + i / w.depth * w.dilation_width;
-      const bool is_inside = has_row && (uint32_t)ix < (uint32_t)w.width;
-      const int32_t offset = (iy * w.width + ix) * w.depth + i % w.depth;
-      target[i] = is_inside ? x[rune_mcu_within(offset, size - 1)] : (int8_t)w.zero;
+      const int32_t ahead = w.dilation_width == 1 ? i : i / w.depth * w.dilation_width * w.depth + i % w.depth;
+      const bool is_inside = has_row && (uint32_t)(left * w.depth + ahead) < (uint32_t)(w.width * w.depth);
+      target[i] = is_inside ? x[rune_mcu_within(place + ahead, size - 1)] : (int8_t)w.zero;
     }
   }
 #pragma clang loop unroll_count(4)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from builder import tir
-from builder.families import float_sums, mcu, mcu_int16, simd
+from builder.families import float_sums, mcu, mcu_depthwise, mcu_int16, simd
 from builder.families.weighted_sum import Arithmetic, WeightedSum
 from builder.families.window import Window, taps, tflite_window
 from builder.operators.base import Kernel, Node, Unsupported, shape_of
@@ -62,6 +62,8 @@ class DepthwiseConv2D(WeightedSum):
             return None
         window, is_plain = Window.from_attributes(call.attrs), shape_of(call.args[0])[3] == 1
         if scaled := mcu.scaling(call, self.channel_axis):
+            if mcu_depthwise.fits(call, window):
+                return mcu_depthwise.depthwise(call, scaled, window)
             return (mcu.convolution if is_plain else mcu.depthwise)(call, scaled, window, target.blockings)
         if wide := mcu_int16.scaling(call, self.channel_axis):
             return (mcu_int16.convolution if is_plain else mcu_int16.depthwise)(call, wide, window)

@@ -20,7 +20,17 @@ from tests.tools import needs
 BOARD = "mps2-an386"
 RECORD = GOLDEN / "devices" / "instructions.json"
 """Instructions of an inference on that board, by container."""
-MODELS = {"kws": "kws", "resnet": "resnet", "ad": "anomaly", "micro_speech": "micro_speech"}
+MODELS = {
+    "kws": "kws",
+    "resnet": "resnet",
+    "ad": "anomaly",
+    "micro_speech": "micro_speech",
+    "ds_cnn_int16": "int16",
+    "gesture_float": "float",
+    "keyword_svdf": "state_filters",
+    "mnist_lstm": "lstm",
+    "vad_streaming": "streaming",
+}
 EXAMPLES = {"sine": "sine", "sine-int8": "sine/int8.Runefile", "digits": "digits"}
 UPDATE = "RUNE_UPDATE_GOLDEN=1 python3 tasks.py test tests/devices/test_bench.py"
 

@@ -55,6 +55,11 @@ DEPTHWISE = [
     depthwise((4, 4, 2), 2, (3, 3), (2, 2), stride=(3, 3)),
     depthwise((40, 30, 8), 8, (3, 3), (40, 30)),
     depthwise((5, 6, 4), 4, (4, 3), (5, 6), padding=SAME),
+    # Few pixels, and windows inside of the image.
+    depthwise((7, 1, 8), 8, (7, 1), (1, 1), padding=VALID, activation=RELU),
+    depthwise((2, 5, 4), 4, (2, 3), (1, 2), stride=(1, 2), padding=VALID),
+    depthwise((5, 3, 12), 12, (3, 1), (1, 3), dilation=(2, 1), padding=VALID),
+    depthwise((1, 1, 4), 4, (1, 1), (1, 1), y_scale=0.0003),
 ]
 FULLY_CONNECTED = [
     fully_connected(1, 1, 1),
@@ -253,16 +258,16 @@ def test_sums_of_all_pairs(
 
 @pytest.mark.parametrize("activation", [NONE, RELU])
 def test_channels_without_weights(activation: int) -> None:
-    """Their results are those of their biases alone, however large."""
+    """Their results are those of their biases, however large; the last has weights and nearly as much."""
     layer = fully_connected(3, 8, 6, activation=activation, y_zero=-40)
     graph, generator = Graph("constant channels"), np.random.default_rng(8)
     weights = generator.integers(-127, 128, layer.weights, "int8")
     weights[:5] = 0
-    scales = (0.004, 0.004, 0.004, 0.0001, 3.0, 0.004)
+    scales = (0.004, 0.004, 0.004, 0.0001, 3.0, 1e-7)
     x = graph.input("x", layer.x, "int8", Quantization((0.05,), (3,)))
     w = graph.constant("w", weights, Quantization(scales, (0,) * 6, 0))
     products = tuple(float(np.float32(0.05) * np.float32(scale)) for scale in scales)
-    bias = np.array([-(1 << 30), (1 << 31) - 1, 77_000, -900_000, 2, 400], "int32")
+    bias = np.array([-(1 << 30), (1 << 31) - 1, 77_000, -900_000, 2, 2_147_300_000], "int32")
     b = graph.constant("b", bias, Quantization(products, (0,) * 6, 0))
     y = graph.tensor("y", layer.y, "int8", Quantization((0.5,), (layer.y_zero,)))
     graph.operator("FULLY_CONNECTED", [x, w, b], [y], fused_activation_function=activation)

@@ -24,6 +24,11 @@ MODELS = {
     "resnet": ("mlperf_tiny/pretrainedResnet_quant.tflite", "I8[1,32,32,3]", "I8[1,10]"),
     "anomaly": ("mlperf_tiny/ad01_int8.tflite", "I8[1,640]", "I8[1,640]"),
     "micro_speech": ("tflite_micro/micro_speech_quantized.tflite", "I8[1,1960]", "I8[1,4]"),
+    "state_filters": ("tflite_micro/keyword_scrambled.tflite", "I16[1,96]", "I32[1,2]"),
+    "lstm": ("tflite_micro/trained_lstm_int8.tflite", "I8[1,28,28]", "I8[1,10]"),
+    "int16": ("arm_ml_zoo/ds_cnn_s_int16.tflite", "I16[1,490]", "I16[1,12]"),
+    "float": ("tflite_micro/magic_wand_gesture.tflite", "F32[1,128,3,1]", "F32[1,4]"),
+    "streaming": ("micro_wake_word/v2_vad.tflite", "I8[1,3,40]", "U8[1,1]"),
     "hello_float": ("tflite_micro/hello_world_float.tflite", "F32[1,1]", "F32[1,1]"),
 }
 """File, input and output of models that the project does not ship."""
