@@ -33,7 +33,7 @@ KERNEL_HEADERS = (
     "text.h",
     "simd.h",
     "winograd.h",
-    "pointwise.h",
+    "spread.h",
     "mcu.h",
     "mcu_depthwise.h",
     "mcu_int16.h",

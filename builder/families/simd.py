@@ -38,11 +38,11 @@ def fits(call: Any, channel_axis: int) -> bool:
     if call.attrs.get("rounding", "twice") != "twice" or int(call.attrs.get("weight_zero", 0)) != 0:
         return False
     shifts = constant_value(call.args[4])
-    largest = int(_largest_sums(call, channel_axis).max())
+    largest = int(largest_sums(call, channel_axis).max())
     return largest < LARGEST_SUM and int(shifts.max()) <= 0 and int(shifts.min()) >= -LARGEST_SHIFT
 
 
-def _largest_sums(call: Any, channel_axis: int) -> Array:
+def largest_sums(call: Any, channel_axis: int) -> Array:
     """How far from zero the sums of each channel can be, the bias included."""
     weights, bias = (constant_value(argument).astype(np.int64) for argument in call.args[1:3])
     by_channel = np.moveaxis(weights, channel_axis, 0).reshape(len(bias), -1)
@@ -255,7 +255,7 @@ def pack_taps(weights: Array, starts: Sequence[int]) -> Array:
 def layer_scaling(call: Any, channel_axis: int) -> Scaling:
     """How a layer's sums are brought to the output's scale."""
     bias, multipliers, shifts = (constant_value(argument) for argument in call.args[2:])
-    return scaling_of(bias, multipliers, shifts, _largest_sums(call, channel_axis), _bounds(call))
+    return scaling_of(bias, multipliers, shifts, largest_sums(call, channel_axis), _bounds(call))
 
 
 def output_arguments(call: Any, scaling: Scaling) -> tuple[int, ...]:

@@ -12,12 +12,13 @@ from __future__ import annotations
 from typing import Any
 
 from builder import tir
-from builder.families import float_sums, mcu, mcu_int16, simd, simd_pointwise, simd_winograd
+from builder.families import float_sums, mcu, mcu_int16, simd, simd_spread, simd_winograd
 from builder.families.weighted_sum import Arithmetic, WeightedSum
 from builder.families.window import Window, inside, taps, tflite_window
 from builder.operators.base import Kernel, Node, Unsupported, shape_of
 from builder.target import Target
 from container.abi import Profile
+from container.manifest import Optimization
 
 
 class Conv2D(WeightedSum):
@@ -52,10 +53,12 @@ class Conv2D(WeightedSum):
             and window.dilation_width == 1
             and simd.fits(call, self.channel_axis)
         ):
-            if simd_pointwise.fits(call, window):
-                return simd_pointwise.convolution(call, window)
-            if simd_winograd.fits(call, window):
+            if simd_spread.is_pointwise(call, window):
+                return simd_spread.pointwise(call, window)
+            if target.optimization is not Optimization.SIZE and simd_winograd.fits(call, window):
                 return simd_winograd.convolution(call, window)
+            if simd_spread.fits(call):
+                return simd_spread.convolution(call, window)
             return simd.convolution(call, window)
         if target.profile is Profile.MCU and ungrouped:
             if scaled := mcu.scaling(call, self.channel_axis):

@@ -4,6 +4,7 @@ and extreme values."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 import pytest
@@ -36,14 +37,22 @@ POINTWISE = [
     conv((3, 3, 16), 16, (1, 1), (3, 3), y_scale=0.0006),
     conv((5, 6, 8), 16, (1, 1), (3, 3), stride=(2, 2)),
 ]
-WINOGRAD = [
+WINDOWS = [
     conv((3, 3, 8), 16, (3, 3), (3, 3)),
-    conv((4, 6, 16), 16, (3, 3), (4, 6), y_zero=-128, activation=RELU),
-    conv((7, 6, 8), 32, (3, 3), (5, 4), padding=VALID),
-    conv((5, 7, 24), 16, (3, 3), (5, 7), y_scale=0.0011),
+    conv((9, 7, 3), 16, (3, 3), (5, 4), stride=(2, 2), y_zero=-128, activation=RELU),
+    conv((9, 5, 1), 32, (10, 4), (5, 3), stride=(2, 2)),
+    conv((6, 5, 16), 32, (3, 2), (2, 4), padding=VALID, stride=(2, 1), y_scale=0.0011),
+    conv((7, 6, 8), 16, (3, 1), (7, 6), dilation=(2, 1)),
+]
+WINOGRAD = [
+    conv((4, 5, 8), 16, (3, 3), (4, 5)),
+    conv((8, 4, 16), 16, (3, 3), (8, 4), y_zero=-128, activation=RELU),
+    conv((9, 8, 8), 32, (3, 3), (7, 6), padding=VALID),
+    conv((5, 11, 24), 16, (3, 3), (5, 11), y_scale=0.0011),
+    conv((12, 13, 8), 16, (3, 3), (12, 13)),
 ]
 WINOGRAD_EXTREMES = [
-    conv((3, 4, 16), 16, (3, 3), (3, 4), extreme=extreme, x_zero=x_zero, y_scale=900.0, weight_scale=0.3)
+    conv((5, 4, 32), 16, (3, 3), (5, 4), extreme=extreme, x_zero=x_zero, y_scale=900.0, weight_scale=0.3)
     for extreme in (127, -128)
     for x_zero in (-128, 127)
 ]
@@ -73,10 +82,11 @@ SCALES = [
 
 @pytest.mark.parametrize(
     "layers",
-    [CONVOLUTIONS, POINTWISE, WINOGRAD, WINOGRAD_EXTREMES, DEPTHWISE, FULLY_CONNECTED, SCALES],
+    [CONVOLUTIONS, POINTWISE, WINDOWS, WINOGRAD, WINOGRAD_EXTREMES, DEPTHWISE, FULLY_CONNECTED, SCALES],
     ids=[
         "convolutions",
         "pointwise",
+        "windows",
         "winograd",
         "winograd_extremes",
         "depthwise",
@@ -91,23 +101,33 @@ def test_equal_to_the_reference(layers: Sequence[Layer]) -> None:
     assert_equals_tflite_micro(graph.to_bytes(), int8_samples([layer.x for layer in layers], seed=6, count=3))
 
 
-def test_products_of_transforms_are_four_times_the_convolution() -> None:
+def test_products_of_transforms_are_576_times_the_convolution() -> None:
     """Of one tile, against the definition of a convolution."""
     generator = np.random.default_rng(7)
-    pixels = generator.integers(-255, 256, (4, 4, 5))
+    pixels = generator.integers(-255, 256, (6, 6, 5))
     weights = generator.integers(-128, 128, (3, 3, 3, 5))
-    b = np.array([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]])
+    b = np.array(
+        [
+            [4, 0, -5, 0, 1, 0],
+            [0, -4, -4, 1, 1, 0],
+            [0, 4, -4, -1, 1, 0],
+            [0, -2, -1, 2, 1, 0],
+            [0, 2, -1, -2, 1, 0],
+            [0, 4, 0, -5, 0, 1],
+        ]
+    )
+    a = np.array([[1, 0, 0, 0], [1, 1, 1, 1], [1, -1, 1, -1], [1, 2, 4, 8], [1, -2, 4, -8], [0, 0, 0, 2]])
     inputs = np.einsum("pi,ijc,qj->pqc", b, pixels, b)
     sums = (simd_winograd.transformed(weights) * inputs).sum(axis=3)
-    found = np.einsum("pi,fpq,qj->fij", simd_winograd.A, sums, simd_winograd.A)
-    for y, x in np.ndindex(2, 2):
+    found = np.einsum("pi,fpq,qj->fij", a, sums, a)
+    for y, x in np.ndindex(4, 4):
         expected = (weights * pixels[y : y + 3, x : x + 3]).sum(axis=(1, 2, 3))
-        np.testing.assert_array_equal(found[:, y, x], 4 * expected)
+        np.testing.assert_array_equal(found[:, y, x], 576 * expected)
 
 
-def test_the_largest_sum_is_that_of_inputs_with_the_signs_of_the_filter() -> None:
-    """A filter of ones at its centre is one at each position around the centre, and nothing else."""
-    weights = np.zeros((1, 3, 3, 2), "int8")
-    weights[0, 1, 1] = 1
-    assert np.abs(simd_winograd.transformed(weights)).sum() == 2 * 4
-    assert simd_winograd.largest_sum(weights) == 4 * 2 * simd_winograd.LARGEST_INPUT
+@pytest.mark.parametrize("value", [127, -128])
+def test_any_filter_fits_halfwords(value: int) -> None:
+    signs = np.array(list(product((0, 1, -1), repeat=3)))
+    weights = np.einsum("ai,bj->abij", signs, signs).reshape(-1, 3, 3, 1) * value
+    transformed = simd_winograd.transformed(weights)
+    assert np.array_equal(transformed.astype("int16"), transformed)
