@@ -126,7 +126,7 @@ def _compile(work: Path, source: str, flags: list[str]) -> None:
         "-target",
         triple,
         f"-mcpu={cpu}",
-        *machine.FLAGS,
+        *machine.compiler_flags(),
         *places,
         *flags,
         "-c",

@@ -87,7 +87,8 @@ def build_image(container: Container, board: Board, slot: int = 0, marks: Marks 
     machine.target(board)
     check_fits(container, board)
     translation = translate(container)
-    unit = machine.compile_object(board, board_unit(translation, marks), translation.constants)
+    source, optimization = board_unit(translation, marks), translation.manifest.optimization
+    unit = machine.compile_object(board, source, translation.constants, optimization)
     build = _link(board, translation, unit, slot)
     check_fits(container, board, build.need(board, translation.plan, slot))
     return build

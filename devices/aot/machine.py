@@ -10,6 +10,7 @@ from pathlib import Path
 
 from container.cache import cached
 from container.errors import CompileError, ContainerError, UsageError
+from container.manifest import Optimization
 from container.zig import run_zig
 from devices.board import Architecture, Board
 
@@ -21,9 +22,8 @@ TARGETS = {
     Architecture.CORTEX_M7F: ("thumb-freestanding-eabihf", "cortex_m7+fp_armv8d16sp"),
 }
 """What zig calls each core: target and CPU."""
-FLAGS = (
+_FLAGS = (
     "-std=gnu17",
-    "-O2",
     "-g0",
     "-w",
     "-fno-sanitize=all",
@@ -41,6 +41,7 @@ FLAGS = (
     "-ffunction-sections",
     "-fdata-sections",
 )
+_OPTIMIZERS = {Optimization.SPEED: "-O2", Optimization.BALANCED: "-O2", Optimization.SIZE: "-Os"}
 _LINKER_SCRIPT = """\
 ENTRY({entry})
 MEMORY {{
@@ -67,13 +68,21 @@ def target(board: Board) -> tuple[str, str]:
     return found
 
 
-def compile_object(board: Board, source: str, constants: bytes) -> bytes:
+def compiler_flags(optimization: Optimization = Optimization.BALANCED) -> tuple[str, ...]:
+    """Of clang, for a container that was built so."""
+    return _OPTIMIZERS[optimization], *_FLAGS
+
+
+def compile_object(
+    board: Board, source: str, constants: bytes, optimization: Optimization = Optimization.BALANCED
+) -> bytes:
     """The object of one unit, from the cache where the same was compiled before.
 
     Raises ContainerError: the C was made from the container, so that one that does not compile was crafted.
     """
     triple, cpu = target(board)
-    command = ["cc", "-target", triple, f"-mcpu={cpu}", *FLAGS, "--embed-dir=.", "-c", "unit.c", "-o"]
+    flags = [f"-mcpu={cpu}", *compiler_flags(optimization), "--embed-dir=."]
+    command = ["cc", "-target", triple, *flags, "-c", "unit.c", "-o"]
 
     def build(folder: Path, output: str) -> None:
         (folder / "unit.c").write_text(source, encoding="utf-8")
