@@ -20,7 +20,7 @@ from builder.blocking.shapes import GROUP, Blocking, Blockings, Convolution, Pla
 from builder.families.linear_sums import linear_sum
 from builder.families.simd_sums import ATTRIBUTES
 from builder.families.window import Window
-from builder.fixed_point import multiply
+from builder.fixed_point import multiply, multiply_once
 from builder.operators.base import Kernel, constant, constant_value, dtype_of, shape_of
 
 LARGEST_TAP_WORDS = 32
@@ -29,6 +29,9 @@ LARGEST_PAIRED_SUM = 1 << 23
 """Sums below it survive being carried times 256 in 32 bits."""
 LARGEST_SUM = 1 << 31
 """Sums below it can be scaled in 32 bits."""
+
+RECIPROCALS, SHIFTS, ONCE = range(3)
+"""What kernels take for divisors; `ONCE` are shifts of the product's upper word, which is rounded once."""
 
 Array = np.ndarray[Any, Any]
 
@@ -42,16 +45,16 @@ class Scaling:
     bias: Array
     """int64 [channels], without the share of the input's zero point."""
     multipliers: Array
-    """int64 [channels]: doubled."""
+    """int64 [channels]: doubled, but where results are rounded once."""
     divisors: Array
-    """int64 [channels]: 2^32 over the divisor, or with `shifts` its logarithm."""
+    """int64 [channels]: 2^32 over the divisor, or with another kind of `shifts` a logarithm."""
     zero: int
     low: int
     high: int
     rounds_away: bool
     """Whether it shows that negative values are rounded away from zero."""
-    shifts: bool
-    """Whether some divisor is below 4."""
+    shifts: int
+    """`RECIPROCALS`, `SHIFTS` where some divisor is below 4, or `ONCE`."""
     wide: bool
     """Whether sums are too large, or weights too small, for two channels in one halfword."""
 
@@ -64,18 +67,18 @@ class Scaling:
 def scaling(call: Any, channel_axis: int) -> Scaling | None:
     """The scaling of a call of input, weights, bias, multiplier and shift; None where the kernels do not fit.
 
-    It must be int8, rounded twice, with shifts to the right, and no sum may leave int32.
+    It must be int8 with shifts to the right, and no sum may leave int32.
     """
     if dtype_of(call.args[0]) != "int8" or dtype_of(call) != "int8" or len(call.args) != 5:
         return None
-    if call.attrs.get("rounding", "twice") != "twice" or int(call.attrs.get("weight_zero", 0)) != 0:
+    if int(call.attrs.get("weight_zero", 0)) != 0:
         return None
     weights, bias, multipliers, shifts = (
         constant_value(argument).astype(np.int64) for argument in call.args[1:]
     )
     weights = np.moveaxis(weights, channel_axis, 0).reshape(len(bias), -1)
-    right = -shifts
-    if right.min() < 0:
+    right, once = -shifts, call.attrs.get("rounding", "twice") == "once"
+    if right.min() < (2 if once else 0):
         return None
     zero, low, high = (int(call.attrs[name]) for name in ("output_zero", "low", "high"))
     bias = bias - int(call.attrs["input_zero"]) * weights.sum(axis=1)
@@ -84,22 +87,34 @@ def scaling(call: Any, channel_axis: int) -> Scaling | None:
     # A multiplier is below 1, so small sums come to the zero point alone.
     fixed = (multipliers == 0) | (largest < half) | ~weights.any(axis=1)
     weights = np.where(fixed[:, None], 0, weights)
-    bias = np.where(fixed, _fixed_bias(bias, multipliers, right, (low - zero, high - zero)), bias)
+    results = _results(bias, multipliers, right, once).clip(low - zero, high - zero)
+    # An eighth of it, exactly, is the result.
+    bias = np.where(fixed, 8 * results, bias)
     multipliers, right = np.where(fixed, 1 << 30, multipliers), np.where(fixed, 2, right)
     live = ~fixed
     if largest[live].max(initial=0) >= LARGEST_SUM or (multipliers < 1 << 30).any():
         return None
     # A pair's halfword cannot hold -128 above a byte below zero.
     wide = bool(largest[live].max(initial=0) >= LARGEST_PAIRED_SUM or (_halves(weights) < -(1 << 15)).any())
-    is_small = bool(right.min() < 2)
-    divisors = right if is_small else 1 << (32 - right)
-    return Scaling(weights, bias, 2 * multipliers, divisors, zero, low, high, low < zero, is_small, wide)
+    kind, divisors = _divisors(right, once)
+    factors = multipliers if once else 2 * multipliers
+    return Scaling(weights, bias, factors, divisors, zero, low, high, low < zero, kind, wide)
 
 
-def _fixed_bias(bias: Array, multipliers: Array, right: Array, bounds: tuple[int, int]) -> Array:
-    """What scaled by 1/8 is the result, without the zero point, of each bias alone."""
-    results = [multiply(int(b), int(m), -int(r)) for b, m, r in zip(bias, multipliers, right, strict=True)]
-    return 8 * np.array(results, np.int64).clip(*bounds)
+def _divisors(right: Array, once: bool) -> tuple[int, Array]:
+    """The kind of divisors, and what the kernels take for them."""
+    if once:
+        return ONCE, right - 1
+    return (SHIFTS, right) if right.min() < 2 else (RECIPROCALS, 1 << (32 - right))
+
+
+def _results(sums: Array, multipliers: Array, right: Array, once: bool) -> Array:
+    """Sums at the output's scale, without its zero point."""
+    scale = multiply_once if once else multiply
+    triples = zip(sums, multipliers, right, strict=True)
+    return np.array(
+        [scale(int(total), int(factor), -int(shift)) for total, factor, shift in triples], np.int64
+    )
 
 
 def convolution(call: Any, scaled: Scaling, window: Window, blockings: Blockings) -> Kernel:

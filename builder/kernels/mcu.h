@@ -17,25 +17,33 @@
 
 enum { RUNE_MCU_PIXELS = 4, RUNE_MCU_PAIRS = 4 };
 
-/* Before a loop outside of the products: so many rounds at once where the code need not be small. */
-#define RUNE_MCU_PRAGMA(text) _Pragma(#text)
-#ifdef __OPTIMIZE_SIZE__
-#define RUNE_MCU_UNROLL(count) RUNE_MCU_PRAGMA(clang loop unroll(disable))
-#else
-#define RUNE_MCU_UNROLL(count) RUNE_MCU_PRAGMA(clang loop unroll_count(count))
-#endif
-
 /* How sums become bytes; constants of a kernel. */
 typedef struct {
   int32_t zero, low, high;
   bool rounds_away; /* negative values are rounded away from zero; where they are clamped anyway it does not matter */
-  bool shifts;      /* some divisor is below 4, and so the shift itself stands in the place of its multiplier */
+  int32_t shifts;   /* what stands in the place of a divisor */
 } rune_mcu_range;
 
-/* A sum with its multiplier, doubled, and 2^32 over the divisor: a product with it, rounded, is the rounded quotient. */
+/* 2^32 over the divisor; its logarithm, since some divisor is below 4; that of the divisor of the product's upper word,
+ * which is rounded once, ties to even. */
+enum { RUNE_MCU_RECIPROCALS, RUNE_MCU_SHIFTS, RUNE_MCU_ONCE };
+
+/* Half of the divisor reaches into the upper word alone; a tie has a lower word of 0. */
+RUNE_INLINE int32_t rune_mcu_scale_once(int32_t sum, int32_t multiplier, int32_t shift) {
+  const int64_t product = (int64_t)sum * multiplier;
+  const int32_t raised = (int32_t)(product >> 32) + (1 << (shift - 1));
+  const bool is_tie = (uint32_t)product == 0 && (raised & ((1 << shift) - 1)) == 0;
+  return (raised >> shift) & (is_tie ? ~1 : ~0);
+}
+
+/* A sum with its multiplier, doubled but where rounding is once, and 2^32 over the divisor: a product with it, rounded, is
+ * the rounded quotient. */
 RUNE_INLINE int8_t rune_mcu_requantize(int32_t sum, const int32_t *scale, rune_mcu_range range) {
+  if (range.shifts == RUNE_MCU_ONCE) {
+    return (int8_t)rune_clamp(rune_mcu_scale_once(sum, scale[0], scale[1]) + range.zero, range.low, range.high);
+  }
   int32_t value = (int32_t)rune_smmlar((uint32_t)sum, (uint32_t)scale[0], (uint32_t)sum);
-  if (range.shifts) {
+  if (range.shifts == RUNE_MCU_SHIFTS) {
     value = rune_rounding_shift_right(value, scale[1]) + range.zero;
   } else {
     if (range.rounds_away) value += value >> 31;
@@ -180,7 +188,7 @@ RUNE_INLINE void rune_mcu_column_of_words(const int8_t *x, uint32_t *column, int
     const bool has_row = (uint32_t)iy < (uint32_t)w.height;
     if (w.dilation_width == 1 && has_row && left >= 0 && right < w.width) {
       const int8_t *source = x + rune_mcu_within((iy * w.width + left) * w.depth, w.height * w.width * w.depth - row);
-      RUNE_MCU_UNROLL(4)
+#pragma clang loop unroll_count(4)
       for (int32_t i = 0; i < row; i += 4) {
         rune_mcu_put(rune_mcu_word(source + i), column, ky * row + i, pixels, form);
       }
@@ -226,7 +234,7 @@ RUNE_INLINE void rune_mcu_column_of_bytes(const int8_t *x, int8_t *bytes, uint32
       target[i] = is_inside ? x[rune_mcu_within(place + ahead, size - 1)] : (int8_t)w.zero;
     }
   }
-  RUNE_MCU_UNROLL(4)
+#pragma clang loop unroll_count(4)
   for (int32_t i = 0; i < count; i += 4) rune_mcu_put(rune_mcu_word(bytes + i), column, i, pixels, form);
 }
 
@@ -301,7 +309,7 @@ RUNE_INLINE void rune_mcu_gather(const int8_t *x, int16_t *plane, int32_t top, i
     if ((uint32_t)(top + row) >= (uint32_t)g.height) continue;
     const int8_t *source = x + rune_mcu_within((top + row) * g.x_row, (g.height - 1) * g.x_row);
     int16_t *const target = plane + row * g.pitch + g.pad_left;
-    RUNE_MCU_UNROLL(4)
+#pragma clang loop unroll_count(4)
     for (int32_t i = 0; i < columns; ++i) {
       if (group == 1) {
         target[i] = source[i * g.x_column];
@@ -404,7 +412,7 @@ RUNE_INLINE int32_t rune_mcu_depthwise(const int8_t *x, const int32_t *stream, i
 /* Sums of int8 elements in the linear form that `builder/families/linear_sums.py` proves. */
 RUNE_INLINE int32_t rune_mcu_add(const int8_t *a, const int8_t *b, int8_t *y, int32_t count, int32_t a_factor,
                                  int32_t b_factor, int32_t constant, int32_t shift, int32_t low, int32_t high) {
-  RUNE_MCU_UNROLL(8)
+#pragma clang loop unroll_count(8)
   for (int32_t i = 0; i < count; ++i) {
     const uint32_t sum = (uint32_t)(a[i] * a_factor) + (uint32_t)(b[i] * b_factor) + (uint32_t)constant;
     y[i] = (int8_t)rune_clamp((int32_t)sum >> shift, low, high);

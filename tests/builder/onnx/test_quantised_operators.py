@@ -297,3 +297,16 @@ def test_integers_in_and_out() -> None:
     expected = run_onnxruntime(graph.model(), samples)
     for found in run_ours(graph.model(), samples).values():
         np.testing.assert_array_equal(found, expected)
+
+
+def test_sums_round_ties_to_even() -> None:
+    """Scales are powers of two, so that a 16th of a sum is often a tie, and float64 has it exactly."""
+    graph, w = Graph(), GENERATOR.integers(-20, 21, (5, 8)).astype("int8")
+    x = graph.quantized(graph.input((3, 8)), 0.5, 0)
+    graph.output(graph.quantized(graph.node("Gemm", x, graph.weights(w, np.float32(0.25)), transB=1), 2.0, 3))
+    samples = [GENERATOR.integers(-128, 128, (3, 8)) for _ in range(40)]
+    sums = np.array(samples) @ w.T.astype("int64")
+    assert np.count_nonzero(sums % 16 == 8) > 20
+    wanted = (np.rint(sums / 16) + 3).clip(-128, 127) - 3
+    for found in run_ours(graph.model(), [[0.5 * sample.astype("float32")] for sample in samples]).values():
+        np.testing.assert_array_equal(np.array(found)[:, 0], 2.0 * wanted)
