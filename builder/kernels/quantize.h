@@ -18,14 +18,6 @@ RUNE_INLINE float rune_round_half_even(float value) {
   return rest > 0.5f || (rest == 0.5f && is_odd) ? whole + __builtin_copysignf(1.0f, value) : whole;
 }
 
-/* clamp(steps + zero_point); infinities saturate, NaN becomes the zero point. */
-RUNE_INLINE int32_t rune_saturate_steps(float steps, int32_t zero_point, int32_t low, int32_t high) {
-  if (steps != steps) return zero_point;
-  if (steps >= (float)(high - zero_point)) return high;
-  if (steps <= (float)(low - zero_point)) return low;
-  return (int32_t)steps + zero_point;
-}
-
 /* Cut off towards zero; beyond the range the nearest limit, NaN gives 0. */
 RUNE_INLINE int32_t rune_saturating_truncation(float value) {
 #ifdef __wasm__
@@ -45,9 +37,12 @@ RUNE_INLINE int32_t rune_quantize_f32_ties_away(float value, float scale, int32_
   return rune_clamp(whole, low - zero_point, high - zero_point) + zero_point;
 }
 
+/* The same with ties to even: next to 3 * 2^22 floats are whole numbers, to which the sum is rounded.  What is too large
+ * for that is beyond every range. */
 RUNE_INLINE int32_t rune_quantize_f32_ties_even(float value, float scale, int32_t zero_point, int32_t low,
                                                 int32_t high) {
-  return rune_saturate_steps(rune_round_half_even(value / scale), zero_point, low, high);
+  const int32_t whole = rune_saturating_truncation(value / scale + 12582912.0f - 12582912.0f);
+  return rune_clamp(whole, low - zero_point, high - zero_point) + zero_point;
 }
 
 /* The scale and zero point, range[0] and range[1], for which `count` values fit into int8. */

@@ -119,6 +119,22 @@ def test_quantize_from_float_rounds_ties_as_the_reference(quantization: Quantiza
     assert_equals_tflite_micro(graph.to_bytes(), [*float_samples([shape], seed), [ties]])
 
 
+def test_quantize_from_float_next_to_ties() -> None:
+    """The floats on both sides of each tie, and what saturates."""
+    ties = np.concatenate([np.arange(-140, 140), [-40_000, -32_768, 32_766, 1 << 20]]).astype("float32") + 0.5
+    far = np.array([1e9, -1e9, -0.0, 8388609.0], "float32")
+    values = np.concatenate(
+        [ties, np.nextafter(ties, -np.inf), np.nextafter(ties, np.inf), far], dtype="float32"
+    )
+    graph = Graph("quantize")
+    x = graph.input("x", values.shape, "float32")
+    for dtype, zero in (("int8", -3), ("int16", 0)):
+        y = graph.tensor(dtype, values.shape, dtype, Quantization((1.0,), (zero,)))
+        graph.operator("QUANTIZE", [x], [y])
+        graph.output(y)
+    assert_equals_tflite_micro(graph.to_bytes(), [[values]])
+
+
 @several
 @given(st.lists(st.integers(1, 20), min_size=4, max_size=4), st.integers(0, 2**32 - 1))
 def test_softmax_in_int16(depths: Sequence[int], seed: int) -> None:
