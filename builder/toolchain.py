@@ -17,6 +17,7 @@ from builder.target import Target
 from container.abi import Profile
 from container.dsp import HEADER, helpers
 from container.errors import CompileError
+from container.manifest import Optimization
 from container.zig import run_zig
 
 KERNELS = Path(__file__).parent / "kernels"
@@ -41,9 +42,12 @@ BLOCK_FLAGS = (
 )
 """For the C of proc blocks."""
 PROFILE_FLAGS = {
-    Profile.SIMD: ("-O3", "-msimd128"),
-    Profile.MCU: ("-O2", "-fno-vectorize", "-fno-slp-vectorize"),
+    Profile.SIMD: ("-msimd128",),
+    Profile.MCU: ("-fno-vectorize", "-fno-slp-vectorize"),
 }
+FAST_FLAGS = {Profile.SIMD: "-O3", Profile.MCU: "-O2"}
+SMALL_FLAG = "-Os"
+"""Kernels see it as `__OPTIMIZE_SIZE__`."""
 _PROLOGUE = re.compile(rb"\x23\x80\x80\x80\x80\x00\x41([\x80-\xff]{0,4}[\x00-\x7f])\x6b", re.DOTALL)
 """`global.get 0; i32.const N; i32.sub`: how LLVM takes N bytes of stack at a function's start."""
 
@@ -110,7 +114,8 @@ def _helper_objects(work: Path, target: Target) -> list[str]:
 
 
 def _compile(work: Path, name: str, target: Target, flags: Sequence[str]) -> None:
-    flags = [*COMMON_FLAGS, *PROFILE_FLAGS[target.profile], *flags]
+    optimizer = SMALL_FLAG if target.optimization is Optimization.SIZE else FAST_FLAGS[target.profile]
+    flags = [*COMMON_FLAGS, optimizer, *PROFILE_FLAGS[target.profile], *flags]
     includes = ("-I", str(KERNELS), "-I", str(HEADER.parent))
     run_zig(work, "cc", "-target", TARGET, *flags, *includes, "-c", f"{name}.c", "-o", f"{name}.o")
 

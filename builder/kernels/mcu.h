@@ -17,6 +17,14 @@
 
 enum { RUNE_MCU_PIXELS = 4, RUNE_MCU_PAIRS = 4 };
 
+/* Before a loop outside of the products: so many rounds at once where the code need not be small. */
+#define RUNE_MCU_PRAGMA(text) _Pragma(#text)
+#ifdef __OPTIMIZE_SIZE__
+#define RUNE_MCU_UNROLL(count) RUNE_MCU_PRAGMA(clang loop unroll(disable))
+#else
+#define RUNE_MCU_UNROLL(count) RUNE_MCU_PRAGMA(clang loop unroll_count(count))
+#endif
+
 /* How sums become bytes; constants of a kernel. */
 typedef struct {
   int32_t zero, low, high;
@@ -188,7 +196,7 @@ RUNE_INLINE void rune_mcu_column_of_words(const int8_t *x, uint32_t *column, int
     const bool has_row = (uint32_t)iy < (uint32_t)w.height;
     if (w.dilation_width == 1 && has_row && left >= 0 && right < w.width) {
       const int8_t *source = x + rune_mcu_within((iy * w.width + left) * w.depth, w.height * w.width * w.depth - row);
-#pragma clang loop unroll_count(4)
+      RUNE_MCU_UNROLL(4)
       for (int32_t i = 0; i < row; i += 4) {
         rune_mcu_put(rune_mcu_word(source + i), column, ky * row + i, pixels, form);
       }
@@ -234,7 +242,7 @@ RUNE_INLINE void rune_mcu_column_of_bytes(const int8_t *x, int8_t *bytes, uint32
       target[i] = is_inside ? x[rune_mcu_within(place + ahead, size - 1)] : (int8_t)w.zero;
     }
   }
-#pragma clang loop unroll_count(4)
+  RUNE_MCU_UNROLL(4)
   for (int32_t i = 0; i < count; i += 4) rune_mcu_put(rune_mcu_word(bytes + i), column, i, pixels, form);
 }
 
@@ -309,7 +317,7 @@ RUNE_INLINE void rune_mcu_gather(const int8_t *x, int16_t *plane, int32_t top, i
     if ((uint32_t)(top + row) >= (uint32_t)g.height) continue;
     const int8_t *source = x + rune_mcu_within((top + row) * g.x_row, (g.height - 1) * g.x_row);
     int16_t *const target = plane + row * g.pitch + g.pad_left;
-#pragma clang loop unroll_count(4)
+    RUNE_MCU_UNROLL(4)
     for (int32_t i = 0; i < columns; ++i) {
       if (group == 1) {
         target[i] = source[i * g.x_column];
@@ -412,7 +420,7 @@ RUNE_INLINE int32_t rune_mcu_depthwise(const int8_t *x, const int32_t *stream, i
 /* Sums of int8 elements in the linear form that `builder/families/linear_sums.py` proves. */
 RUNE_INLINE int32_t rune_mcu_add(const int8_t *a, const int8_t *b, int8_t *y, int32_t count, int32_t a_factor,
                                  int32_t b_factor, int32_t constant, int32_t shift, int32_t low, int32_t high) {
-#pragma clang loop unroll_count(8)
+  RUNE_MCU_UNROLL(8)
   for (int32_t i = 0; i < count; ++i) {
     const uint32_t sum = (uint32_t)(a[i] * a_factor) + (uint32_t)(b[i] * b_factor) + (uint32_t)constant;
     y[i] = (int8_t)rune_clamp((int32_t)sum >> shift, low, high);

@@ -10,6 +10,7 @@ from tflite_micro import runtime as tflite_micro
 from builder.importers import detect_format, read_signature
 from builder.layers import pipeline_of_model
 from container.abi import Profile
+from container.manifest import Optimization
 from runefile.pipeline import ModelFile, TypedPipeline
 from tests.builder.support import Array, Sample, container_of, run_container
 
@@ -19,9 +20,11 @@ def model_pipeline(model: bytes, file: str = "model.tflite") -> TypedPipeline:
     return pipeline_of_model(ModelFile(file, model, detect_format(model, file)))
 
 
-def run_ours(model: bytes, samples: Sequence[Sample]) -> dict[Profile, list[list[Array]]]:
+def run_ours(
+    model: bytes, samples: Sequence[Sample], optimization: Optimization = Optimization.BALANCED
+) -> dict[Profile, list[list[Array]]]:
     """Outputs of each sample in each profile."""
-    container = container_of(model_pipeline(model))
+    container = container_of(model_pipeline(model), optimization)
     return {profile: run_container(container, profile, samples) for profile in container.modules}
 
 
@@ -38,10 +41,12 @@ def run_tflite_micro(model: bytes, samples: Sequence[Sample]) -> list[list[Array
     return results
 
 
-def assert_equals_tflite_micro(model: bytes, samples: Sequence[Sample]) -> None:
+def assert_equals_tflite_micro(
+    model: bytes, samples: Sequence[Sample], optimization: Optimization = Optimization.BALANCED
+) -> None:
     """Integers equal to the last bit; floats within 1e-5 of the largest magnitude of the output."""
     expected = run_tflite_micro(model, samples)
-    for profile, found in run_ours(model, samples).items():
+    for profile, found in run_ours(model, samples, optimization).items():
         for number, (ours, theirs) in enumerate(zip(found, expected, strict=True)):
             for output, (actual, wanted) in enumerate(zip(ours, theirs, strict=True)):
                 message = f"{profile}, sample {number}, output {output}"

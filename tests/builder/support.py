@@ -11,7 +11,7 @@ from builder.build import build_container
 from builder.golden import GoldenOptions
 from container.abi import Profile
 from container.arrays import from_bytes, to_bytes
-from container.manifest import StageKind
+from container.manifest import Optimization, StageKind
 from container.sections import Container
 from container.tensors import TensorType
 from runefile.pipeline import TypedPipeline
@@ -22,8 +22,8 @@ Sample = Sequence[Array]
 NO_GOLDEN = GoldenOptions(samples=0)
 
 
-def container_of(pipeline: TypedPipeline) -> Container:
-    return Container.parse(build_container(pipeline, golden=NO_GOLDEN))
+def container_of(pipeline: TypedPipeline, optimization: Optimization = Optimization.BALANCED) -> Container:
+    return Container.parse(build_container(pipeline, optimization=optimization, golden=NO_GOLDEN))
 
 
 def run_container(

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from container.golden import parse
+from container.manifest import Optimization
 from container.sections import Container
 from devices.board import find
 from devices.connection import SIM, Place
@@ -36,6 +37,8 @@ CASES = [
     *(("microbit", name) for name in ("micro_speech", *EXAMPLES)),
     *(("netduinoplus2", name) for name in ("kws", *EXAMPLES)),
 ]
+SMALL = [("mps2-an386", "kws"), ("mps2-an386", "resnet"), ("microbit", "micro_speech")]
+"""What is built for size too."""
 
 Vector = tuple[dict[str, bytes], dict[int, bytes]]
 """Samples by capability, values by number of `write`."""
@@ -70,17 +73,23 @@ def vectors(name: str) -> list[Vector]:
     return [({"x": given.tobytes()}, {0: expected.tobytes()}) for given, expected in pairs]
 
 
-def container_of(name: str) -> Container:
-    return example(name) if name in EXAMPLES else model(name)
+def container_of(name: str, optimization: Optimization = Optimization.BALANCED) -> Container:
+    return example(name) if name in EXAMPLES else model(name, optimization)
 
 
-@pytest.mark.parametrize(("board", "name"), CASES)
+@pytest.mark.parametrize(
+    ("board", "name", "optimization"),
+    [
+        *((board, name, Optimization.BALANCED) for board, name in CASES),
+        *((board, name, Optimization.SIZE) for board, name in SMALL),
+    ],
+)
 def test_board_gives_the_bytes_of_every_golden_vector(
-    board: str, name: str, places: dict[str, Place], tmp_path: Path
+    board: str, name: str, optimization: Optimization, places: dict[str, Place], tmp_path: Path
 ) -> None:
     if (program := BOARDS[board]) is not None:
         needs(program)
-    container, place = container_of(name), place_of(board, places, tmp_path)
+    container, place = container_of(name, optimization), place_of(board, places, tmp_path)
     deploy(container, place)
     wrong = []
     with place.connect() as session, BoardApplication(container, session) as application:

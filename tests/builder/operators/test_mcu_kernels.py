@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from builder.families import mcu
+from container.manifest import Optimization
 from container.tensors import Quantization
 from examples.tflite_writer import Graph
 from tests.builder.model_runs import assert_equals_tflite_micro, int8_samples, int16_samples
@@ -97,16 +98,18 @@ DIVISORS = [
 ]
 
 
+@pytest.mark.parametrize("optimization", [Optimization.BALANCED, Optimization.SIZE])
 @pytest.mark.parametrize(
     "layers",
     [CONVOLUTIONS, DEPTHWISE, FULLY_CONNECTED, EXTREMES, DIVISORS],
     ids=["convolutions", "depthwise", "fully_connected", "extremes", "divisors"],
 )
-def test_equal_to_the_reference(layers: Sequence[Layer]) -> None:
+def test_equal_to_the_reference(layers: Sequence[Layer], optimization: Optimization) -> None:
     graph, generator = Graph("layers"), np.random.default_rng(5)
     for layer in layers:
         layer.add(graph, generator)
-    assert_equals_tflite_micro(graph.to_bytes(), int8_samples([layer.x for layer in layers], 7, count=4))
+    samples = int8_samples([layer.x for layer in layers], 7, count=4)
+    assert_equals_tflite_micro(graph.to_bytes(), samples, optimization)
 
 
 HALFWORDS = [

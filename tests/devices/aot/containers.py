@@ -12,6 +12,7 @@ import numpy as np
 
 from container.abi import Profile
 from container.golden import GoldenVector, parse
+from container.manifest import Optimization
 from container.sections import Container, load
 from devices.board import Architecture, Board, find
 from rune.api import build
@@ -48,27 +49,27 @@ def of_runefile(text: str) -> Container:
         return _built(Path(folder))
 
 
-def model(name: str) -> Container:
+def model(name: str, optimization: Optimization = Optimization.BALANCED) -> Container:
     """The container of a single model of MODELS."""
     file, given, taken = MODELS[name]
-    return _of_model(shared_path(f"models/{file}"), given, taken)
+    return _of_model(shared_path(f"models/{file}"), given, taken, optimization)
 
 
 @cache
-def _of_model(path: Path, given: str, taken: str) -> Container:
+def _of_model(path: Path, given: str, taken: str, optimization: Optimization) -> Container:
     with TemporaryDirectory() as folder:
         (Path(folder) / "net.tflite").write_bytes(path.read_bytes())
         (Path(folder) / "Runefile").write_text(
             f"FROM runicos/base\nCAPABILITY<{given}> x RAW\nMODEL<{given},{taken}> net ./net.tflite\n"
             "OUT serial\nRUN x net serial\n"
         )
-        return _built(Path(folder))
+        return _built(Path(folder), optimization)
 
 
-def _built(runefile: Path) -> Container:
+def _built(runefile: Path, optimization: Optimization = Optimization.BALANCED) -> Container:
     with TemporaryDirectory() as folder:
         output = Path(folder) / "app.rune"
-        build(runefile, output, profiles=[Profile.MCU])
+        build(runefile, output, profiles=[Profile.MCU], optimize=optimization)
         return load(output)
 
 

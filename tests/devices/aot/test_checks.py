@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from container.manifest import Optimization
 from container.sections import Container
 from container.zig import run_zig
 from devices.aot import machine
@@ -19,13 +20,16 @@ def compiled(container: Container, core: str, folder: Path) -> list[Loop]:
     """The innermost loops of a container in the machine code of a core, by the flags of board images."""
     triple, cpu = machine.target(containers.board_with(core))
     (folder / "unit.c").write_text(export_c(container))
-    run_zig(folder, "cc", "-target", triple, f"-mcpu={cpu}", *machine.FLAGS, "-S", "unit.c", "-o", "unit.s")
+    flags = [f"-mcpu={cpu}", *machine.compiler_flags(container.manifest.optimization)]
+    run_zig(folder, "cc", "-target", triple, *flags, "-S", "unit.c", "-o", "unit.s")
     return innermost_loops((folder / "unit.s").read_text())
 
 
+@pytest.mark.parametrize("optimization", [Optimization.BALANCED, Optimization.SIZE])
 @pytest.mark.parametrize("name", ["kws", "resnet", "anomaly", "micro_speech"])
-def test_models(name: str, tmp_path: Path) -> None:
-    loops = [loop for loop in compiled(containers.model(name), "cortex-m4f", tmp_path) if loop.products]
+def test_models(name: str, optimization: Optimization, tmp_path: Path) -> None:
+    container = containers.model(name, optimization)
+    loops = [loop for loop in compiled(container, "cortex-m4f", tmp_path) if loop.products]
     assert loops
     assert [loop for loop in loops if loop.checks] == []
 
