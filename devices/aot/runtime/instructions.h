@@ -10,6 +10,14 @@
     __asm__(text : "=r"(result) : RUNE_INPUTS inputs);        \
     return result;                                            \
   }
+/* In the order in which they are written, among themselves and among loads of two words: that order was made for the
+ * registers there are, while the compiler's own begins with all loads. */
+#define RUNE_INSTRUCTION_IN_TURN(text, inputs)                  \
+  {                                                             \
+    uint32_t result;                                            \
+    __asm__ volatile(text : "=r"(result) : RUNE_INPUTS inputs); \
+    return result;                                              \
+  }
 #define RUNE_INPUTS(...) __VA_ARGS__
 
 RUNE_INLINE uint32_t rune_sxtb16(uint32_t x) RUNE_INSTRUCTION("sxtb16 %0, %1", ("r"(x)))
@@ -18,9 +26,10 @@ RUNE_INLINE uint32_t rune_sxtab16(uint32_t sums, uint32_t x)
     RUNE_INSTRUCTION("sxtab16 %0, %1, %2", ("r"(sums), "r"(x)))
 RUNE_INLINE uint32_t rune_sxtab16_ror8(uint32_t sums, uint32_t x)
     RUNE_INSTRUCTION("sxtab16 %0, %1, %2, ror #8", ("r"(sums), "r"(x)))
-RUNE_INLINE uint32_t rune_smuad(uint32_t a, uint32_t b) RUNE_INSTRUCTION("smuad %0, %1, %2", ("r"(a), "r"(b)))
+RUNE_INLINE uint32_t rune_smuad(uint32_t a, uint32_t b)
+    RUNE_INSTRUCTION_IN_TURN("smuad %0, %1, %2", ("r"(a), "r"(b)))
 RUNE_INLINE uint32_t rune_smlad(uint32_t a, uint32_t b, uint32_t sum)
-    RUNE_INSTRUCTION("smlad %0, %1, %2, %3", ("r"(a), "r"(b), "r"(sum)))
+    RUNE_INSTRUCTION_IN_TURN("smlad %0, %1, %2, %3", ("r"(a), "r"(b), "r"(sum)))
 RUNE_INLINE uint32_t rune_smmulr(uint32_t a, uint32_t b) RUNE_INSTRUCTION("smmulr %0, %1, %2", ("r"(a), "r"(b)))
 RUNE_INLINE uint32_t rune_smmlar(uint32_t a, uint32_t b, uint32_t sum)
     RUNE_INSTRUCTION("smmlar %0, %1, %2, %3", ("r"(a), "r"(b), "r"(sum)))
