@@ -34,6 +34,7 @@ KERNEL_HEADERS = (
     "simd.h",
     "winograd.h",
     "spread.h",
+    "dense.h",
     "mcu.h",
     "mcu_depthwise.h",
     "mcu_int16.h",

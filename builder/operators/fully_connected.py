@@ -17,7 +17,7 @@ import tflite
 from tvm import relax
 
 from builder import tir
-from builder.families import float_sums, mcu, mcu_int16, simd
+from builder.families import float_sums, mcu, mcu_int16, simd, simd_dense
 from builder.families.weighted_sum import COMBINATIONS, Arithmetic, WeightedSum
 from builder.operators.base import Kernel, Node, Unsupported, shape_of
 from builder.target import Target
@@ -60,7 +60,7 @@ class FullyConnected(WeightedSum):
 
     def lower(self, call: Any, target: Target) -> Kernel:
         if target.profile is Profile.SIMD and simd.fits(call, self.channel_axis):
-            return simd.fully_connected(call)
+            return simd_dense.fully_connected(call) if simd_dense.fits(call) else simd.fully_connected(call)
         if target.profile is Profile.MCU:
             if scaled := mcu.scaling(call, self.channel_axis):
                 return mcu.fully_connected(call, scaled, target.blockings)

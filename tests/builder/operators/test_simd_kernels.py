@@ -68,6 +68,10 @@ FULLY_CONNECTED = [
     fully_connected(1, 24, 8),
     fully_connected(1, 13, 9, y_zero=-128, activation=RELU),
     fully_connected(3, 20, 6),
+    fully_connected(1, 16, 16),
+    fully_connected(1, 7, 17, x_zero=127),
+    fully_connected(1, 45, 40, x_zero=-128, y_zero=-128, activation=RELU),
+    *(fully_connected(1, 33, 16, extreme=extreme, y_scale=90.0) for extreme in (127, -128)),
 ]
 SCALES = [
     layer
