@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any, NoReturn
 
 import click
@@ -72,17 +76,42 @@ class Application(click.Group):
 
 def exit_code_of(action: Callable[[], Any]) -> int:
     """Run a command; whatever it raises becomes a message on stderr and one of our exit codes."""
+    with _noted_interrupts() as interrupts:
+        try:
+            return int(action() or ExitCode.OK)
+        except (click.Abort, KeyboardInterrupt):
+            return ExitCode.INTERRUPTED
+        except Exception as error:
+            return ExitCode.INTERRUPTED if interrupts else _explained(error)
+
+
+@contextmanager
+def _noted_interrupts() -> Iterator[list[int]]:
+    """The signals of Ctrl-C until now: libraries and programs that get one fail in ways of their own."""
+    noted: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        noted.append(number)
+        signal.default_int_handler(number, frame)
+
+    is_ours = threading.current_thread() is threading.main_thread()
+    if not is_ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield noted
+        return
+    signal.signal(signal.SIGINT, note)
     try:
-        return int(action() or ExitCode.OK)
-    except RuneError as error:
+        yield noted
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _explained(error: Exception) -> int:
+    if isinstance(error, RuneError):
         console.print_error(error.message, error.hint)
         return error.exit_code
-    except click.ClickException as error:
+    if isinstance(error, click.ClickException):
         return _usage_error(error)
-    except (click.Abort, KeyboardInterrupt):
-        return ExitCode.INTERRUPTED
-    except Exception as error:
-        return _internal_error(error)
+    return _internal_error(error)
 
 
 def _usage_error(error: click.ClickException) -> int:

@@ -80,6 +80,21 @@ def test_an_interrupt_has_its_exit_code() -> None:
     assert exit_code_of(interrupt) == 130
 
 
+def test_an_interrupt_that_a_library_makes_an_error_of(capsys: pytest.CaptureFixture[str]) -> None:
+    """As TVM does, and compilers that get the signal, too."""
+
+    def interrupt() -> None:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise RuntimeError("something was left open") from None
+
+    before = signal.getsignal(signal.SIGINT)
+    assert exit_code_of(interrupt) == 130
+    assert capsys.readouterr().err == ""
+    assert signal.getsignal(signal.SIGINT) is before
+
+
 @pytest.mark.parametrize("error", [KeyError("x"), RecursionError("too\ndeep"), MemoryError()])
 def test_an_unexpected_error_is_one_line_without_traceback(
     error: Exception, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
