@@ -4,8 +4,9 @@ The reference scales a sum with two roundings of 64-bit products (`rune_multiply
 Since the result never falls while the sum grows, it is known by its steps: for each output level the
 smallest sum that reaches it.  So is `sum * scale + nudge`, rounded to the nearest integer, in floating point.
 For each channel a scale and a nudge are searched here whose steps are the reference's; two functions that do
-not fall, and agree on both sides of each step, agree everywhere.  Where float32 is too coarse for a layer,
-float64 is tried; if that fails, too, the layer is scaled as the reference does.
+not fall, and agree on both sides of each step, agree everywhere.  Where a few channels have none, the sums
+that they are centred at are moved, too, by which every product is rounded anew.  Where float32 is too coarse
+for a layer, float64 is tried; if that fails, too, the layer is scaled as the reference does.
 """
 
 from __future__ import annotations
@@ -30,6 +31,12 @@ _SMALLEST_CENTRED = 2.0**-20
 """Of a factor; a centre of sums by smaller ones would be too far away."""
 _WIDEST_NUDGE = 0.49
 """Away from the real one."""
+_MOST_SEARCHED = 8
+"""Channels of a layer whose centres are moved: more of them say that the format is too coarse."""
+_MOVES = np.array(sorted(range(-256, 256), key=abs)).reshape(-1, 64)
+"""Of a centre; so many are tried at a time."""
+_PARTS = (0.5, 0.25, 0.75, 0.125, 0.875)
+"""Of the range of nudges that the products leave, which then are rounded once more."""
 
 
 class Arithmetic(IntEnum):
@@ -99,8 +106,9 @@ def scaling_of(
         for arithmetic, kind in FORMATS.items():
             found = _fitted(points, real.astype(kind.name), nudges, kind, is_signed)
             if found is not None:
-                centred = (bias.astype("int64") - centres.astype("int64")).astype("int32")
-                return Scaling(arithmetic, is_signed, zero + middle, (centred, *found))
+                moves, *constants = found
+                centred = (bias.astype("int64") - centres.astype("int64") - moves).astype("int32")
+                return Scaling(arithmetic, is_signed, zero + middle, (centred, *constants))
     return Scaling(Arithmetic.INTEGER, is_signed, zero, _integer_parameters(bias, multipliers, shifts))
 
 
@@ -144,27 +152,68 @@ def smallest_sums(multipliers: Array, shifts: Array, levels: Array) -> Array:
 
 def _fitted(
     points: _Points, real: Array, around: Array, kind: Format, is_signed: bool
-) -> tuple[Array, Array] | None:
-    """Scales near the real ones and nudges around others by channel, or None if a channel has none."""
-    scales, nudges = real.copy(), np.zeros_like(real)
+) -> tuple[Array, Array, Array] | None:
+    """By channel how far its centre is moved, a scale near the real one and a nudge around the other; or None
+    if a channel has none."""
+    moves, scales, nudges = np.zeros(len(real), "int64"), real.copy(), np.zeros_like(real)
     missing = np.arange(len(real))
     for ulps in _CANDIDATES:
         here = points.of(missing)
         moved = (real[missing].view(kind.bits) + ulps).view(kind.name)
         scale = np.where(real[missing] > 0, moved, real[missing])
         nudge = _nudges(here, scale, around[missing], is_signed)
-        good = ((rescaled(here.sums, scale, nudge, kind, is_signed) >= here.levels) == here.reached).all(
-            axis=1
-        )
+        good = _is_right(here, scale, nudge, kind, is_signed)
         scales[missing[good]], nudges[missing[good]] = scale[good], nudge[good]
         missing = missing[~good]
-        if not len(missing):
-            return scales, nudges
+    if len(missing) > _MOST_SEARCHED:
+        return None
+    for channel in missing:
+        found = _moved(points.of(np.array([channel])), real[channel], float(around[channel]), kind, is_signed)
+        if found is None:
+            return None
+        moves[channel], scales[channel], nudges[channel] = found
+    return moves, scales, nudges
+
+
+def _moved(
+    points: _Points, real: Any, around: float, kind: Format, is_signed: bool
+) -> tuple[int, Any, Any] | None:
+    """A move, a scale and a nudge for one channel."""
+    # Ties of negative values mirror the nudge, so that far moves leave no range.
+    for moves in _MOVES[:1] if is_signed else _MOVES:
+        here = points.of(np.zeros(len(moves), "int64")).less(moves, 0)
+        nudges_around = around + moves * float(real)
+        for ulps in _CANDIDATES:
+            scale = (np.array([real], kind.name).view(kind.bits) + ulps).view(kind.name)
+            least, most = _range_of_nudges(here, scale, nudges_around, is_signed)
+            possible = least <= most
+            if not possible.any():
+                continue
+            some = _Points(here.sums[possible], here.levels, here.reached[possible])
+            for part in _PARTS:
+                nudge = (least + (most - least) * part)[possible].astype(kind.name)
+                good = np.flatnonzero(_is_right(some, scale, nudge, kind, is_signed))
+                if len(good):
+                    return int(moves[possible][good[0]]), scale[0], nudge[good[0]]
     return None
+
+
+def _is_right(points: _Points, scales: Array, nudges: Array, kind: Format, is_signed: bool) -> Array:
+    """Which channels have the levels of the reference at all points."""
+    reached = rescaled(points.sums, scales, nudges, kind, is_signed) >= points.levels
+    right: Array = (reached == points.reached).all(axis=1)
+    return right
 
 
 def _nudges(points: _Points, scales: Array, around: Array, is_signed: bool) -> Array:
     """For each channel the middle of what brings the sums to the levels that they reach, and no further."""
+    least, most = _range_of_nudges(points, scales, around, is_signed)
+    middle: Array = ((least + most) / 2).astype(scales.dtype)
+    return middle
+
+
+def _range_of_nudges(points: _Points, scales: Array, around: Array, is_signed: bool) -> tuple[Array, Array]:
+    """The smallest and the largest, near the others; the smallest is larger where there is none."""
     products = (points.sums.astype(scales.dtype) * scales[:, np.newaxis]).astype("float64")
     distances = points.levels - 0.5 - products
     mirrored: Array = np.signbit(products) & is_signed
@@ -173,9 +222,7 @@ def _nudges(points: _Points, scales: Array, around: Array, is_signed: bool) -> A
     is_least = points.reached != mirrored
     least = np.where(is_least, distances, -np.inf).max(axis=1, initial=-np.inf)
     most = np.where(is_least, np.inf, distances).min(axis=1, initial=np.inf)
-    least, most = np.maximum(least, around - _WIDEST_NUDGE), np.minimum(most, around + _WIDEST_NUDGE)
-    middle: Array = ((least + most) / 2).astype(scales.dtype)
-    return middle
+    return np.maximum(least, around - _WIDEST_NUDGE), np.minimum(most, around + _WIDEST_NUDGE)
 
 
 def rescaled(sums: Array, scales: Array, nudges: Array, kind: Format, is_signed: bool) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builder.families.vector_scaling import FORMATS, Arithmetic, Scaling, rescaled, scaling_of, smallest_sums
@@ -67,3 +67,32 @@ def test_blocks_hold_their_channels_parameter_by_parameter() -> None:
     one = [0, 0x3FF00000]
     assert scaling.packed([0, 1], 2).tolist() == [0, 1, *one, *one, 1, 2, *one, *one]
     assert scaling.packed([0], 4).tolist() == [0, 1, 2, 0, *one, *one, *one, 0, 0]
+
+
+@given(st.integers(0, 1 << 32), st.booleans())
+@settings(max_examples=8, deadline=None)
+def test_any_layer_is_scaled_as_the_reference_does(seed: int, is_relu: bool) -> None:
+    """Around all steps of many channels, of which some need their centres moved."""
+    generator = np.random.default_rng(seed)
+    zero, low, high = bounds = (-128, -128, 127) if is_relu else (4, -128, 127)
+    scaling, pairs = layer(list(generator.uniform(0.001, 0.003, 24)), 1 << 20, bounds)
+    levels = np.arange(low + 1, high + 1) - zero
+    multipliers, shifts = np.array(pairs).T
+    steps = smallest_sums(multipliers, shifts, levels)
+    sums = np.concatenate([steps, steps - 1], axis=1)
+    bias, scales, nudges = scaling.parameters[:3]
+    if scaling.arithmetic is not Arithmetic.INTEGER:
+        kind = FORMATS[scaling.arithmetic]
+        found = rescaled(sums + bias[:, np.newaxis], scales, nudges, kind, scaling.is_signed) + scaling.zero
+        expected = [
+            [multiply(int(s), *pair) + zero for s in row] for row, pair in zip(sums, pairs, strict=True)
+        ]
+        np.testing.assert_array_equal(np.clip(found, low, high), np.clip(expected, low, high))
+
+
+def test_a_channel_that_float32_rounds_wrongly_is_moved() -> None:
+    """One of a keyword model's, whose range of nudges is a fifth of a thousandth of a sum."""
+    scaling, _ = layer([0.005249346926575527], 1 << 20, (-128, -128, 127))
+    centre = round(127 / 0.005249346926575527)
+    assert scaling.arithmetic is Arithmetic.FLOAT32
+    assert 0 < abs(int(scaling.parameters[0][0]) + centre) <= 256
