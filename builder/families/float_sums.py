@@ -107,3 +107,26 @@ def depthwise(call: Any, window: Window) -> Kernel | None:
 def activation_number(call: Any) -> int:
     """What the kernels call the fused activation."""
     return list(ACTIVATION_BOUNDS).index(str(call.attrs["activation"]))
+
+
+class Rows:
+    """Weights that rows of float32 are multiplied by, four channels at a time; as `mcu_rows.Rows`."""
+
+    def __init__(self, weights: Array, bias: Array) -> None:
+        """Of weights [channels, depth] and biases."""
+        self.depth = weights.shape[1]
+        self.stream = pack(weights, bias, LANES)
+
+    def column(self) -> Any:
+        """None: rows are read where they lie."""
+        return None
+
+    def spread(self, row: Any, column: Any) -> Any:
+        """What `sums` takes."""
+        return row
+
+    def sums(self, row: Any, stream: Any, block: Any, sums: Any) -> None:
+        """The sums of a block's channels, to float32 at the address `sums`."""
+        place = tir.address(stream, block * LANES * (1 + self.depth))
+        numbers = (1, self.depth, LANES, LANES, 0)
+        tir.evaluate(tir.call("int32", "rune_float_block", row, 0, place, sums, *numbers))

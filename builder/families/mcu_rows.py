@@ -40,16 +40,16 @@ class Rows:
         """Memory for a row as halfwords."""
         return workspace(self.words)
 
-    def spread(self, row: Any, column: Any) -> None:
-        """Fills a column from the row at an address."""
-        tir.evaluate(tir.call("int32", "rune_mcu_spread", row, tir.address(column, 0), self.depth))
+    def spread(self, row: Any, column: Any) -> Any:
+        """Fills a column from the row at an address; what `sums` takes."""
+        place = tir.address(column, 0)
+        tir.evaluate(tir.call("int32", "rune_mcu_spread", row, place, self.depth))
+        return place
 
-    def sums(self, column: Any, stream: Any, block: Any, sums: Any) -> None:
+    def sums(self, row: Any, stream: Any, block: Any, sums: Any) -> None:
         """The sums of a block's channels, to int32 at the address `sums`."""
         place = tir.address(stream, block * self.block_words)
-        tir.evaluate(
-            tir.call("int32", "rune_mcu_sums", tir.address(column, 0), place, sums, self.pairs, self.words)
-        )
+        tir.evaluate(tir.call("int32", "rune_mcu_sums", row, place, sums, self.pairs, self.words))
 
 
 def _packed(weights: Array, biases: Array, blocks: int, pairs: int) -> Array:

@@ -99,13 +99,11 @@ RUNE_INLINE void rune_float_column(const float *x, float *column, int32_t top, i
       continue;
     }
 #pragma clang loop unroll(disable)
-    for (int32_t kx = 0; kx < w.kernel_width; ++kx) {
-      const int32_t ix = left + kx * w.dilation_width;
-      const bool is_inside = has_row && (uint32_t)ix < (uint32_t)w.width;
-      const int32_t last = (w.height * w.width - 1) * w.depth, place = (iy * w.width + ix) * w.depth;
-      const float *source = x + rune_float_within(is_inside ? place : 0, last);
-#pragma clang loop unroll(disable)
-      for (int32_t i = 0; i < w.depth; ++i) column[ky * row + kx * w.depth + i] = is_inside ? source[i] : 0.0f;
+    for (int32_t i = 0; i < row; ++i) {
+      const int32_t ahead = w.dilation_width == 1 ? i : i / w.depth * w.dilation_width * w.depth + i % w.depth;
+      const int32_t place = left * w.depth + ahead, last = w.height * w.width * w.depth - 1;
+      const bool is_inside = has_row && (uint32_t)place < (uint32_t)(w.width * w.depth);
+      column[ky * row + i] = is_inside ? x[rune_float_within(iy * w.width * w.depth + place, last)] : 0.0f;
     }
   }
 }

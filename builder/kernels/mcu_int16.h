@@ -78,7 +78,7 @@ RUNE_INLINE void rune_mcu16_block(const uint32_t *x, int32_t pitch, const int32_
 
 RUNE_INLINE void rune_mcu16_copy(const int16_t *from, int16_t *to, int32_t count) {
   int32_t i = 0;
-#pragma clang loop unroll_count(4)
+  RUNE_MCU_UNROLL(4)
   for (; i + 2 <= count; i += 2) __builtin_memcpy(to + i, from + i, 4);
   if (count % 2 != 0) to[count - 1] = from[count - 1];
 }
@@ -96,12 +96,11 @@ RUNE_INLINE void rune_mcu16_column(const int16_t *x, int16_t *column, int32_t to
       continue;
     }
 #pragma clang loop unroll(disable)
-    for (int32_t kx = 0; kx < w.kernel_width; ++kx) {
-      const int32_t ix = left + kx * w.dilation_width;
-      const bool is_inside = has_row && (uint32_t)ix < (uint32_t)w.width;
-      const int16_t *source = x + rune_mcu_within((iy * w.width + ix) * w.depth, (w.height * w.width - 1) * w.depth);
-#pragma clang loop unroll(disable)
-      for (int32_t i = 0; i < w.depth; ++i) column[ky * row + kx * w.depth + i] = is_inside ? source[i] : 0;
+    for (int32_t i = 0; i < row; ++i) {
+      const int32_t ahead = w.dilation_width == 1 ? i : i / w.depth * w.dilation_width * w.depth + i % w.depth;
+      const int32_t place = left * w.depth + ahead, last = w.height * w.width * w.depth - 1;
+      const bool is_inside = has_row && (uint32_t)place < (uint32_t)(w.width * w.depth);
+      column[ky * row + i] = is_inside ? x[rune_mcu_within(iy * w.width * w.depth + place, last)] : 0;
     }
   }
 }
@@ -153,7 +152,7 @@ RUNE_INLINE void rune_mcu16_gather(const int16_t *x, int16_t *plane, int32_t top
     if ((uint32_t)(top + row) >= (uint32_t)g.height) continue;
     const int16_t *source = x + rune_mcu_within((top + row) * g.x_row, (g.height - 1) * g.x_row);
     int16_t *const target = plane + row * g.pitch + g.pad_left;
-#pragma clang loop unroll_count(4)
+    RUNE_MCU_UNROLL(4)
     for (int32_t i = 0; i < columns; ++i) {
       if (group == 1) {
         target[i] = source[i * g.x_column];

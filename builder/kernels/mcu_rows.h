@@ -11,7 +11,7 @@
 /* Bytes as pairs of halfwords (0, 2), (1, 3) of every four; what is missing of the last four is 0. */
 RUNE_INLINE int32_t rune_mcu_spread(const int8_t *x, uint32_t *column, int32_t count) {
   const int32_t whole = count / 4 * 4;
-#pragma clang loop unroll_count(4)
+  RUNE_MCU_UNROLL(4)
   for (int32_t i = 0; i < whole; i += 4) {
     const uint32_t bytes = rune_mcu_unaligned_word(x + i);
     column[i / 2] = rune_sxtb16(bytes);
@@ -57,7 +57,7 @@ RUNE_INLINE int32_t rune_mcu_sums(const uint32_t *column, const int32_t *stream,
 RUNE_INLINE int32_t rune_mcu_dot_i8(const int8_t *a, const int8_t *b, int32_t count, int32_t sum) {
   uint32_t total = (uint32_t)sum;
   int32_t i = 0;
-#pragma clang loop unroll_count(2)
+  RUNE_MCU_UNROLL(2)
   for (; i + 4 <= count; i += 4) {
     const uint32_t x = rune_mcu_unaligned_word(a + i), w = rune_mcu_unaligned_word(b + i);
     total = rune_smlad(rune_sxtb16(x), rune_sxtb16(w), total);
@@ -71,7 +71,7 @@ RUNE_INLINE int32_t rune_mcu_dot_i8(const int8_t *a, const int8_t *b, int32_t co
 /* The same of int16; it wraps. */
 RUNE_INLINE int32_t rune_mcu_dot_i16(const int16_t *a, const int16_t *b, int32_t count, int32_t sum) {
   uint32_t total = (uint32_t)sum;
-#pragma clang loop unroll_count(4)
+  RUNE_MCU_UNROLL(4)
   for (int32_t i = 0; i + 2 <= count; i += 2) {
     uint32_t x, w;
     __builtin_memcpy(&x, a + i, sizeof x);
@@ -87,7 +87,7 @@ RUNE_INLINE int32_t rune_mcu_move_forward(const void *before, void *after, int32
   const int8_t *const from = (const int8_t *)before + step;
   int8_t *const to = after;
   int32_t i = 0;
-#pragma clang loop unroll_count(4)
+  RUNE_MCU_UNROLL(4)
   for (; i + 4 <= count; i += 4) {
     const uint32_t word = rune_mcu_unaligned_word(from + i);
     __builtin_memcpy(to + i, &word, sizeof word);

@@ -121,9 +121,9 @@ def _in_halfwords(call: Any) -> Kernel:
         tir.evaluate(tir.call("int32", "rune_mcu_move_forward", *places, count, size))
         column, sums = rows.column(), tir.workspace("int32", 2 * pairs)
         with tir.loop(batch) as b:
-            rows.spread(tir.address(x, b, 0), column)
+            row = rows.spread(tir.address(x, b, 0), column)
             with tir.loop(rows.blocks) as block:
-                rows.sums(column, features, block, tir.address(sums, 0))
+                rows.sums(row, features, block, tir.address(sums, 0))
                 with tir.loop(2 * pairs) as c, tir.when(block * (2 * pairs) + c < filters):
                     remembered = tir.cast(state_dtype, arithmetic.remembered(sums[c]))
                     tir.store(after, (b, block * (2 * pairs) + c, memory - 1), remembered)

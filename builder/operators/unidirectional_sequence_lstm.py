@@ -26,7 +26,7 @@ import tflite
 from tvm import relax
 
 from builder import tir
-from builder.families.mcu_rows import Rows
+from builder.families import float_sums, mcu_rows
 from builder.fixed_point import INTEGER_RANGE, quantize_multiplier
 from builder.operators.base import (
     Kernel,
@@ -94,14 +94,15 @@ class UnidirectionalSequenceLstm(Operator):
     def lower(self, call: Any, target: Target) -> Kernel:
         if target.profile is Profile.MCU and dtype_of(call.args[0]) == "int8":
             return _in_halfwords(call)
+        if dtype_of(call.args[0]) == "float32":
+            return _in_lanes(call)
         outer, units = shape_of(call.args[0])[:2], shape_of(call.args[1])[1]
         time_major = bool(call.attrs["time_major"])
         steps, batch = outer if time_major else reversed(outer)
-        make = _Floats if dtype_of(call.args[0]) == "float32" else _Integers
 
         def body(x: Any, w: Any, r: Any, *rest: Any) -> None:
             *parameters, hidden_before, cell_before, y, hidden, cell = rest
-            arithmetic = make(call, parameters)
+            arithmetic = _Integers(call, parameters)
             _copy_states((hidden_before, cell_before), (hidden, cell), batch, units)
             with tir.loops(batch, steps) as (b, t):
                 row = (t, b) if time_major else (b, t)
@@ -121,46 +122,62 @@ class UnidirectionalSequenceLstm(Operator):
 
 
 def _in_halfwords(call: Any) -> Kernel:
-    """The kernel of boards: each unit's four sums at a time, from rows as pairs of halfwords."""
-    x, w, r, *biases, table, hidden, cell = call.args
-    time_major, (_, units, _) = bool(call.attrs["time_major"]), shape_of(w)
-    steps, batch = shape_of(x)[:2] if time_major else reversed(shape_of(x)[:2])
-    zeros = [np.zeros(units, "int32")] * len(GATES)
-    from_input = _rows_of(w, [constant_value(bias) for bias in biases], int(call.attrs["x_zero"]))
-    from_state = _rows_of(r, zeros, int(call.attrs["h_zero"]))
-    streams = [constant(rows.stream) for rows in (from_input, from_state)]
-    short = relax.Call(call.op, [x, *streams, table, hidden, cell], attrs=call.attrs, ret_ty=call.ty)
-    arithmetic_of = functools.partial(_Integers, call)
+    """The kernel of boards, from rows as pairs of halfwords."""
+    _, w, r, *biases, table, _, _ = call.args
+    zeros = np.zeros(len(GATES) * shape_of(w)[1], "int32")
+    from_input = mcu_rows.Rows(_by_unit(w), _biases(biases), int(call.attrs["x_zero"]), len(GATES) // 2)
+    from_state = mcu_rows.Rows(_by_unit(r), zeros, int(call.attrs["h_zero"]), len(GATES) // 2)
+    return _four_gates_at_a_time(call, (from_input, from_state), [table])
 
-    def body(x: Any, w: Any, r: Any, table: Any, hidden_before: Any, cell_before: Any, *results: Any) -> None:
-        y, hidden, cell = results
-        arithmetic = arithmetic_of([table])
-        x_column, h_column = from_input.column(), from_state.column()
-        sums = [tir.workspace("int32", len(GATES)) for _ in range(2)]
+
+def _in_lanes(call: Any) -> Kernel:
+    """The kernel of float32, in both profiles."""
+    _, w, r, *biases, _, _ = call.args
+    zeros = np.zeros(len(GATES) * shape_of(w)[1], "float32")
+    rows = float_sums.Rows(_by_unit(w), _biases(biases)), float_sums.Rows(_by_unit(r), zeros)
+    return _four_gates_at_a_time(call, rows, [])
+
+
+def _by_unit(weights: Any) -> np.ndarray[Any, Any]:
+    """Weights [gates, units, depth] as rows, those of a unit's gates one after the other."""
+    values = constant_value(weights)
+    return values.transpose(1, 0, 2).reshape(-1, values.shape[2])
+
+
+def _biases(biases: Sequence[Any]) -> np.ndarray[Any, Any]:
+    return np.stack([constant_value(bias) for bias in biases], axis=1).reshape(-1)
+
+
+def _four_gates_at_a_time(call: Any, rows: tuple[Any, Any], tables: Sequence[Any]) -> Kernel:
+    """A kernel that takes the sums of all gates of a unit at once, over the input and over the state."""
+    (x, w, *_, hidden, cell), (from_input, from_state) = call.args, rows
+    is_float, time_major = dtype_of(x) == "float32", bool(call.attrs["time_major"])
+    steps, batch = shape_of(x)[:2] if time_major else reversed(shape_of(x)[:2])
+    units, arithmetic_of = shape_of(w)[1], functools.partial(_Floats if is_float else _Integers, call)
+    streams = [constant(each.stream) for each in rows]
+    short = relax.Call(call.op, [x, *streams, *tables, hidden, cell], attrs=call.attrs, ret_ty=call.ty)
+
+    def body(x: Any, w: Any, r: Any, *rest: Any) -> None:
+        *tables, hidden_before, cell_before, y, hidden, cell = rest
+        arithmetic = arithmetic_of(tables)
+        columns = from_input.column(), from_state.column()
+        sums = [tir.workspace("float32" if is_float else "int32", len(GATES)) for _ in rows]
         _copy_states((hidden_before, cell_before), (hidden, cell), batch, units)
         with tir.loops(batch, steps) as (b, t):
-            row = (t, b) if time_major else (b, t)
-            from_input.spread(tir.address(x, *row, 0), x_column)
-            from_state.spread(tir.address(hidden, b, 0), h_column)
+            place = (t, b) if time_major else (b, t)
+            x_row = from_input.spread(tir.address(x, *place, 0), columns[0])
+            h_row = from_state.spread(tir.address(hidden, b, 0), columns[1])
             with tir.loop(units) as u:
-                from_input.sums(x_column, w, u, tir.address(sums[0], 0))
-                from_state.sums(h_column, r, u, tir.address(sums[1], 0))
+                from_input.sums(x_row, w, u, tir.address(sums[0], 0))
+                from_state.sums(h_row, r, u, tir.address(sums[1], 0))
                 gates = [arithmetic.activated(gate, sums[0][gate], sums[1][gate]) for gate in range(4)]
                 tir.store(cell, (b, u), arithmetic.cell(cell[b, u], *gates[:3]))
-                tir.store(y, (*row, u), arithmetic.hidden(cell[b, u], gates[3]))
+                tir.store(y, (*place, u), arithmetic.hidden(cell[b, u], gates[3]))
+            # Only now, since every unit looks at the old state of all.
             with tir.loop(units) as u:
-                tir.store(hidden, (b, u), y[(*row, u)])
+                tir.store(hidden, (b, u), y[(*place, u)])
 
     return Kernel(tir.kernel(_named_shapes(short, batch, units), body), short.args, in_place=_in_place(short))
-
-
-def _rows_of(weights: Any, biases: Sequence[Any], zero: int) -> Rows:
-    """The weights of all gates, unit by unit."""
-    values = constant_value(weights)
-    gates, units, depth = values.shape
-    return Rows(
-        values.transpose(1, 0, 2).reshape(units * gates, depth), np.stack(biases, axis=1).reshape(-1), zero, 2
-    )
 
 
 def _copy_states(before: Sequence[Any], after: Sequence[Any], batch: int, units: int) -> None:
@@ -253,15 +270,12 @@ class _Integers:
 class _Floats:
     """TIR of one element in float32."""
 
-    def __init__(self, call: Any, parameters: Any) -> None:
-        self._biases = parameters
+    def __init__(self, call: Any, tables: Any) -> None:
         self._clip = int(call.attrs["clip"])
-        self._units, self._depth = shape_of(call.args[2])[2], shape_of(call.args[1])[2]
 
-    def gate(self, number: int, unit: Any, x: Any, w: Any, h: Any, r: Any) -> Any:
-        from_input = tir.call("float32", "rune_dot_f32", x, tir.address(w, number, unit, 0), self._depth)
-        from_state = tir.call("float32", "rune_dot_f32", h, tir.address(r, number, unit, 0), self._units)
-        total = from_input + self._biases[number][unit] + from_state
+    def activated(self, number: int, from_input: Any, from_state: Any) -> Any:
+        """The gate from the sums over the input, with the bias, and the state."""
+        total = from_input + from_state
         if GATES[number] == "cell":
             return tir.Cell("float32", tir.call("float32", "tanhf", total)).value
         one = tir.literal("float32", 1.0)
