@@ -69,14 +69,14 @@ def build_container(
         patching = _patched(pipeline, module, Target(profile, optimization, blockings), patches)
     if patching is not None:
         patched(patching)
-        module = patching.module
     elif patches is not None and patches.max_ram is None:
         warn("patches: they would lower nothing here, so there are none")
     modules: dict[Profile, bytes] = {}
     plans: dict[Profile, MemoryPlan] = {}
     for profile in profiles:
         target = Target(profile, optimization, blockings)
-        modules[profile], plans[profile] = compile_target(pipeline, module, target, progress)
+        whole = module if patching is None else patching.applied(module, target)
+        modules[profile], plans[profile] = compile_target(pipeline, whole, target, progress)
     progress("golden vectors")
     sealed = golden_vectors(pipeline, golden)
     if sealed.reason:
@@ -177,6 +177,7 @@ def _patched(pipeline: TypedPipeline, module: Any, target: Target, options: Patc
     return choose(
         module,
         options,
+        target,
         arena=lambda module: emit_target(pipeline, module, target).arena,
         ram=lambda module: compile_target(pipeline, module, target, lambda phase: None)[1].ram,
     )

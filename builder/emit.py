@@ -172,6 +172,7 @@ class _Emitter:
         call = f"{step.function}({', '.join(operands)})"
         code = f"  if ((failure = {call}) != 0) return {error_code(step.stage, 0)} | rune_failure(failure);"
         keys = (*self._keys(step.arguments), *self._keys(step.results), *workspaces)
+        keys = (*keys, *self._keys(step.holds))
         return _Action(step.name, step.stage, code, keys, step.macs)
 
     def _prototypes(self) -> list[str]:

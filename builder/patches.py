@@ -15,8 +15,9 @@ import tvm
 
 from builder.lower import ALIASES, BARRIER
 from builder.names import operator_name
-from builder.passes.patches import Region, compute_in_patches, regions, row_bytes
+from builder.passes.patches import Region, Spans, compute_in_patches, regions, row_bytes
 from builder.passes.rewriting import is_call, variables_in
+from builder.target import Target
 from container.errors import BudgetError, UsageError
 from container.manifest import MAXIMUM_PATCHES, PatchRecord
 
@@ -42,12 +43,16 @@ class PatchOptions:
 class Patching:
     """A region in bands, in the place of its layers."""
 
-    module: Any
+    region: Region
     record: PatchRecord
     arena: int
     """Bytes."""
     arena_before: int
     """Bytes, without patches."""
+
+    def applied(self, module: Any, target: Target) -> Any:
+        """The module that it was chosen for, in patches, as it is lowered for a target."""
+        return compute_in_patches(module, self.region, self.record.rows, target)
 
 
 @dataclass(frozen=True)
@@ -65,14 +70,16 @@ class _Candidate:
         return -(-self.region.height // self.rows)
 
 
-def choose(module: Any, options: PatchOptions, arena: Measure, ram: Measure) -> Patching | None:
-    """The module with its first layers in patches, as the options ask; None where it is better left alone.
+def choose(
+    module: Any, options: PatchOptions, target: Target, arena: Measure, ram: Measure
+) -> Patching | None:
+    """The first layers of a module to compute in patches, as the options ask; None where none are better.
 
     `arena` plans a module's memory; `ram` compiles it, too, and gives what a board must have beside the
     weights.  Raises UsageError where patches are asked for that lower nothing, BudgetError where none stay
     within `max_ram`.
     """
-    search = _Search(module, arena)
+    search = _Search(module, target, arena)
     if options.max_ram is not None:
         return _within(search, options.max_ram, ram)
     found = search.least(options.count)
@@ -91,7 +98,7 @@ def _within(search: _Search, max_ram: int, ram: Measure) -> Patching | None:
     # Stack and alignment hardly change, but what they take is known of a compiled module alone.
     rest, least = needed - search.before, needed
     for patching in search.by_work(max_ram - rest):
-        found = ram(patching.module)
+        found = ram(search.patched(patching))
         if found <= max_ram:
             return patching
         least = min(least, found)
@@ -103,8 +110,9 @@ def _within(search: _Search, max_ram: int, ram: Measure) -> Patching | None:
 
 
 class _Search:
-    def __init__(self, module: Any, arena: Measure) -> None:
+    def __init__(self, module: Any, target: Target, arena: Measure) -> None:
         self.module = module
+        self._target = target
         self.before = arena(module)
         """Bytes of the arena without patches."""
         self._arena = arena
@@ -141,8 +149,12 @@ class _Search:
             )
         return f"{count} patches need no less memory than none: {self.before:,} bytes of activations"
 
+    def patched(self, patching: Patching) -> Any:
+        """The module in these patches."""
+        return patching.applied(self.module, self._target)
+
     def _planned(self, candidate: _Candidate) -> Patching:
-        module = compute_in_patches(self.module, candidate.region, candidate.rows)
+        module = compute_in_patches(self.module, candidate.region, candidate.rows, self._target)
         layers = candidate.region.layers
         record = PatchRecord(
             count=candidate.patches,
@@ -151,7 +163,7 @@ class _Search:
             last=operator_name(layers[-1].variable.name),
             macs=candidate.macs,
         )
-        return Patching(module, record, self._arena(module), self.before)
+        return Patching(candidate.region, record, self._arena(module), self.before)
 
 
 def _candidates(module: Any) -> Iterator[_Candidate]:
@@ -200,13 +212,13 @@ class _Lives:
         steps: list[Step] = []
         for variable, step in self._steps:
             if variable == region.layers[-1].variable:
-                for number, band in enumerate(region.bands(rows)):
-                    steps += self._band(region, number, region.spans(band) or {}, sizes)
+                for number, spans in enumerate(region.spans(rows) or []):
+                    steps += self._band(region, number, spans, sizes)
             elif variable not in layers:
                 steps.append(step)
         return _peak([*steps, self._results], sizes)
 
-    def _band(self, region: Region, number: int, spans: Any, sizes: dict[Hashable, int]) -> Iterator[Step]:
+    def _band(self, region: Region, number: int, spans: Spans, sizes: dict[Hashable, int]) -> Iterator[Step]:
         whole = {region.source: self._roots.get(region.source, region.source)}
         whole[region.layers[-1].variable] = region.layers[-1].variable
         for layer in region.layers:

@@ -52,6 +52,8 @@ class Step:
     macs: int = 0
     in_place: tuple[tuple[int, int], ...] = ()
     """Numbers of an argument and of the result that may lie where it lies."""
+    holds: tuple[Tensor, ...] = ()
+    """What must keep its place during the step besides."""
 
 
 @dataclass(frozen=True)
@@ -179,12 +181,19 @@ class _Reader:
     def _stacked(self, call: Any) -> Tensor:
         """The tensor of which each argument is a part, so that steps write it without a copy."""
         (whole,) = self._tensors([call.ty])
-        offset = 0
-        for argument in call.args:
+        row = whole.bytes // int(call.ty.shape.values[1])
+        for argument, start in zip(call.args[:-1], call.attrs["starts"], strict=True):
             part = self._operand(argument)
-            self._places[part.key] = replace(part, key=whole.key, offset=offset)
-            offset += part.bytes
+            self._places[part.key] = replace(part, key=whole.key, offset=int(start) * row)
+        self._hold(int(call.attrs["steps"]), (whole, self._operand(call.args[-1])))
         return whole
+
+    def _hold(self, steps: int, tensors: tuple[Operand, ...]) -> None:
+        """Keeps tensors during the last steps: those of each patch then find the same memory free, lie at the
+        same places, and share code that knows them."""
+        held = tuple(tensor for tensor in tensors if isinstance(tensor, Tensor))
+        done = self._program.steps
+        done[-steps:] = [replace(step, holds=held) for step in done[-steps:]]
 
     def _placed(self, step: Step) -> Step:
         results = tuple(self._places.get(result.key, result) for result in step.results)

@@ -19,7 +19,7 @@ from builder import tir
 from builder.blocking.shapes import GROUP, Blocking, Blockings, Convolution, Planes
 from builder.families.linear_sums import linear_sum
 from builder.families.simd_sums import ATTRIBUTES
-from builder.families.window import Window
+from builder.families.window import SHARED_PAD, Window
 from builder.fixed_point import multiply, multiply_once
 from builder.operators.base import Kernel, constant, constant_value, dtype_of, shape_of
 
@@ -162,10 +162,14 @@ def _convolution(
     """A convolution of an input and an output of these shapes."""
     (batches, *image), y_shape = shapes
     layer = _layer(scaled, y_shape)
-    geometry = (*image, *window.attributes().values(), int(call.attrs["input_zero"]), *y_shape[1:])
     block = (blocking.pixels, blocking.pairs, blocking.unrolled, layer.words, int(blocking.direct))
 
-    def body(x: Any, stream: Any, y: Any) -> None:
+    def body(x: Any, stream: Any, *rest: Any) -> None:
+        *pad, y = rest
+        place: dict[str, Any] = dict(window.attributes())
+        if pad:
+            place["pad_top"] = pad[0][0]
+        geometry = (*image, *place.values(), int(call.attrs["input_zero"]), *y_shape[1:])
         columns = workspace(layer.column_bytes(blocking) // 4)
         # A word more, for what rows of the window are copied beyond their end.
         staged = tir.address(workspace(layer.words // 2 + 1) if image[2] % 4 else columns, 0)
@@ -177,8 +181,17 @@ def _convolution(
             )
 
     stream = pack(scaled, blocking.pairs)
-    buffers = [("x", shapes[0], "int8"), ("w", stream.shape, "int32"), ("y", y_shape, "int8")]
-    return Kernel(tir.kernel(buffers, body), [call.args[0], constant(stream)])
+    buffers, arguments = _with_pad(call, [("x", shapes[0], "int8"), ("w", stream.shape, "int32")])
+    kernel = tir.kernel([*buffers, ("y", y_shape, "int8")], body)
+    return Kernel(kernel, [call.args[0], constant(stream), *arguments])
+
+
+def _with_pad(call: Any, buffers: Sequence[tuple[str, Sequence[int], str]]) -> tuple[list[Any], list[Any]]:
+    """The buffers and one for `pad_top`, and what is passed for it, where calls share their kernel."""
+    if SHARED_PAD not in call.attrs.keys():  # noqa: SIM118
+        return list(buffers), []
+    pad = np.array([int(call.attrs["pad_top"])], "int32")
+    return [*buffers, ("pad", pad.shape, "int32")], [constant(pad)]
 
 
 def depthwise(call: Any, scaled: Scaling, window: Window, blockings: Blockings) -> Kernel | None:
@@ -200,8 +213,7 @@ def depthwise(call: Any, scaled: Scaling, window: Window, blockings: Blockings) 
     rows = sides.rows
     layer = Planes(rows.result, rows.extent, rows.stride, pitch, has_groups)
     strips = blockings.depthwise(layer)
-    geometry = (
-        *sides.arguments(int(call.attrs["input_zero"])),
+    blocks = (
         pitch,
         channels,
         channels // image[2],
@@ -210,21 +222,22 @@ def depthwise(call: Any, scaled: Scaling, window: Window, blockings: Blockings) 
         words,
     )
 
-    def body(x: Any, stream: Any, y: Any) -> None:
+    def body(x: Any, stream: Any, *rest: Any) -> None:
+        *pad, y = rest
+        geometry = sides.arguments(int(call.attrs["input_zero"]), *(shared[0] for shared in pad))
         planes = workspace(layer.plane_bytes(strips) // 4)
         with tir.loop(batches) as n:
             tensors = (tir.address(x, n, 0, 0, 0), tir.address(stream, 0), tir.address(y, n, 0, 0, 0))
-            arguments = (*tensors, tir.address(planes, 0), *geometry, *scaled.range)
+            arguments = (*tensors, tir.address(planes, 0), *geometry, *blocks, *scaled.range)
             tir.evaluate(tir.call("int32", "rune_mcu_depthwise", *arguments))
 
     header = np.stack([scaled.bias, scaled.multipliers, scaled.divisors], axis=1)
     stream = pack_taps(header, taps, words)
-    buffers = [
-        ("x", shape_of(call.args[0]), "int8"),
-        ("w", stream.shape, "int32"),
-        ("y", shape_of(call), "int8"),
-    ]
-    return Kernel(tir.kernel(buffers, body), [call.args[0], constant(stream)])
+    buffers, arguments = _with_pad(
+        call, [("x", shape_of(call.args[0]), "int8"), ("w", stream.shape, "int32")]
+    )
+    kernel = tir.kernel([*buffers, ("y", shape_of(call), "int8")], body)
+    return Kernel(kernel, [call.args[0], constant(stream), *arguments])
 
 
 def add(call: Any, sign: int) -> Kernel | None:
@@ -290,8 +303,8 @@ class Sides:
     def swapped(self) -> Sides:
         return Sides(self.columns, self.rows)
 
-    def arguments(self, zero: int) -> tuple[int, ...]:
-        """What `rune_mcu_plane` holds, but for the pitch."""
+    def arguments(self, zero: int, pad: Any = None) -> tuple[Any, ...]:
+        """What `rune_mcu_plane` holds, but for the pitch; with another padding of the rows if it is given."""
         rows, columns = self.rows, self.columns
         shape = (rows.size, columns.size, rows.x_step, columns.x_step)
         window = (
@@ -300,7 +313,7 @@ class Sides:
             rows.stride,
             columns.stride,
             rows.dilation,
-            rows.pad,
+            rows.pad if pad is None else pad,
             columns.pad,
         )
         return (*shape, *window, zero, rows.result, columns.result, rows.y_step, columns.y_step)

@@ -12,6 +12,10 @@ import tflite
 from builder import tir
 from builder.operators.base import Node, Unsupported
 
+SHARED_PAD = "shared_pad"
+"""Attribute of calls that are the same but for `pad_top`: their kernel takes it as an argument, so that they
+share one.  It may be below zero then."""
+
 
 @dataclass(frozen=True)
 class Window:

@@ -175,6 +175,10 @@ class Operator(ABC):
         """The kernel of one call.  An operator that only rewrites to others has none."""
         raise Unsupported(f"`{call.op.name}` has no kernel for profile {target.profile}")
 
+    def shares_rows(self, call: Any, target: Target) -> bool:
+        """Whether calls that are the same but for `pad_top` can share a kernel (`SHARED_PAD`)."""
+        return False
+
     def evaluate(self, call: Any, values: Sequence[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any] | None:
         """What the kernels compute of constant arguments, to the bit; None where only they can tell.
 

@@ -69,6 +69,12 @@ class Conv2D(WeightedSum):
             return float_sums.convolution(call, window) or super().lower(call, target)
         return super().lower(call, target)
 
+    def shares_rows(self, call: Any, target: Target) -> bool:
+        ungrouped = shape_of(call.args[1])[3] == shape_of(call.args[0])[3]
+        return (
+            target.profile is Profile.MCU and ungrouped and mcu.scaling(call, self.channel_axis) is not None
+        )
+
     def accumulate(
         self, call: Any, arithmetic: Arithmetic, buffers: tuple[Any, Any], position: Any, total: tir.Cell
     ) -> None:

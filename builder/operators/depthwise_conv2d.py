@@ -56,6 +56,15 @@ class DepthwiseConv2D(WeightedSum):
             found = self._on_board(call, target)
         return found or super().lower(call, target)
 
+    def shares_rows(self, call: Any, target: Target) -> bool:
+        window = Window.from_attributes(call.attrs)
+        scaled = mcu.scaling(call, self.channel_axis) if target.profile is Profile.MCU else None
+        if scaled is None or shape_of(call.args[0])[3] == 1:
+            return scaled is not None
+        # A higher window is computed along its columns, whose padding is a constant.
+        is_wide = window.kernel_height <= window.kernel_width
+        return is_wide and mcu.depthwise(call, scaled, window, target.blockings) is not None
+
     def _on_board(self, call: Any, target: Target) -> Kernel | None:
         """The kernel of boards; None where none fits."""
         if target.profile is not Profile.MCU:

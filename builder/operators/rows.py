@@ -55,15 +55,19 @@ class Rows(View):
 
 
 class StackedRows(View):
-    """The image whose rows are those of the arguments, in turn; each is used for nothing else."""
+    """The image whose rows from `starts` on are those of the arguments; each is used for nothing else.
+
+    Together they have all of its rows, and where two have the same row it is the same in both.  They were
+    computed by the last `steps` calls, of the image that is the last argument.
+    """
 
     name = "stacked_rows"
 
-    def of(self, images: Sequence[Any]) -> Any:
+    def of(self, images: Sequence[Any], starts: Sequence[int], source: Any, steps: int) -> Any:
         """The call on images [1, height, width, channels] of one dtype, width and number of channels."""
-        one, _, width, channels = shape_of(images[0])
-        height = sum(shape_of(image)[1] for image in images)
-        return self.call(images, {}, (one, height, width, channels), dtype_of(images[0]))
+        one, rows, width, channels = shape_of(images[-1])
+        shape = (one, starts[-1] + rows, width, channels)
+        return self.call([*images, source], {"starts": starts, "steps": steps}, shape, dtype_of(images[0]))
 
     def height(self, call: Any) -> int:
-        return sum(shape_of(image)[1] for image in call.args)
+        return int(call.attrs["starts"][-1]) + shape_of(call.args[-2])[1]

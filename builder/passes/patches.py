@@ -15,18 +15,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import tvm
 from tvm import relax
 
 from builder.families.elementwise import Elementwise
-from builder.families.window import Window
+from builder.families.window import SHARED_PAD, Window
 from builder.operators import by_name
 from builder.operators.base import dtype_of, is_constant, shape_of
 from builder.operators.rows import Rows, StackedRows
 from builder.passes.rewriting import is_call, variables_in
 from builder.state import STATES
+from builder.target import Target
 
 WINDOWED = ("rune.conv2d", "rune.depthwise_conv2d", "rune.max_pool2d", "rune.average_pool2d")
 """Operators whose `Window` slides over their first argument."""
@@ -94,17 +95,33 @@ class Layer:
         """The row that the first tap of the first row falls on, which may be outside of the image."""
         return 0 if self.window is None else rows.start * self.window.stride_height - self.window.pad_top
 
-    def of_rows(self, rows: Span, images: Sequence[Any]) -> Any:
-        """The call that computes rows of the result from the rows of its images that they need."""
+    def of_rows(self, rows: Span, images: Sequence[Any], first: int, shares: bool) -> Any:
+        """The call that computes rows of the result from images that begin with row `first`.
+
+        Where it `shares` its kernel with the calls of other patches, the images may begin before the rows
+        that are needed.
+        """
         one, _, width, channels = shape_of(self.call)
-        attributes, needed = dict(self.call.attrs.items()), self.needed(rows)
-        if self.window is not None and needed is not None:
-            attributes["pad_top"] = needed.start - self._first(rows)
+        attributes = dict(self.call.attrs.items())
+        if self.window is not None:
+            attributes["pad_top"] = first - self._first(rows)
+        if shares:
+            attributes[SHARED_PAD] = 1
         arguments = list(self.call.args)
         for number, image in zip(self.images, images, strict=True):
             arguments[number] = image
         operator = by_name()[self.call.op.name]
         return operator.call(arguments, attributes, (one, rows.rows, width, channels), dtype_of(self.call))
+
+    def shares(self, target: Target) -> bool:
+        """Whether the patches of this layer can share a kernel although their borders differ."""
+        if self.window is None or self.window.kernel_height == 1:
+            return False
+        return by_name()[self.call.op.name].shares_rows(self.call, target)
+
+
+Spans: TypeAlias = Mapping[Any, Span]
+"""By the variable of an image, the rows of it that a patch has."""
 
 
 @dataclass(frozen=True)
@@ -116,51 +133,60 @@ class Region:
     layers: tuple[Layer, ...]
 
     @property
+    def result(self) -> Any:
+        """The variable of the image that they end with."""
+        return self.layers[-1].variable
+
+    @property
     def height(self) -> int:
         """Rows of the result."""
-        return shape_of(self.layers[-1].call)[1]
+        return shape_of(self.result)[1]
 
-    def bands(self, rows: int) -> list[Span]:
-        """The result in bands of so many rows; the last one may be shorter."""
-        return [Span(start, min(start + rows, self.height)) for start in range(0, self.height, rows)]
+    def spans(self, rows: int) -> list[Spans] | None:
+        """For each band of so many rows of the result, the rows of all images that it depends on.
 
-    def spans(self, band: Span) -> dict[Any, Span] | None:
-        """The rows of each of its images, its own and the first, that a band of the result depends on.
-
-        None where the band cannot be computed by itself.
+        Of an image all bands have the same number of rows, so that they can share kernels: at the borders
+        some that nobody needs, and the last band of the result has some of the one before it.  None where a
+        band cannot be computed by itself.
         """
-        spans = {self.layers[-1].variable: band}
+        starts = range(0, self.height, rows)
+        needs: list[dict[Any, Span]] = [{self.result: Span(start, start + rows)} for start in starts]
         for layer in reversed(self.layers):
-            needed = layer.needed(spans[layer.variable])
-            if needed is None:
-                return None
-            for source in layer.sources:
-                spans[source] = needed.joined(spans.get(source, needed))
-        return spans
+            _make_even(needs, layer.variable)
+            for spans in needs:
+                needed = layer.needed(spans[layer.variable])
+                if needed is None:
+                    return None
+                for source in layer.sources:
+                    spans[source] = needed.joined(spans.get(source, needed))
+        _make_even(needs, self.source)
+        return list(needs)
 
     def fits(self, rows: int) -> bool:
         """Whether it can be computed in bands of so many rows, which begin where kernels expect it."""
-        return all(self._fits(band) for band in self.bands(rows))
+        bands = self.spans(rows)
+        return bands is not None and all(self._is_aligned(spans) for spans in bands)
 
-    def _fits(self, band: Span) -> bool:
-        spans = self.spans(band)
-        if spans is None or not _is_aligned(self.layers[-1].call, band.start):
-            return False
-        starts = [
-            (source, needed.start - (0 if source == self.source else spans[source].start))
-            for layer in self.layers
-            if (needed := layer.needed(spans[layer.variable])) is not None
-            for source in layer.sources
-        ]
-        return all(_is_aligned(source, start) for source, start in starts)
+    def _is_aligned(self, spans: Spans) -> bool:
+        starts = [(self.result, spans[self.result].start), (self.source, spans[self.source].start)]
+        for layer in self.layers:
+            needed = layer.needed(spans[layer.variable])
+            if needed is not None:
+                starts += [(source, needed.start - spans[source].start) for source in layer.sources]
+        return all(_is_aligned(image, start) for image, start in starts)
 
     def macs(self, rows: int) -> int:
         """Multiply-accumulates of all bands together, what several compute included."""
-        total = 0
-        for band in self.bands(rows):
-            spans = self.spans(band) or {}
-            total += sum(layer.macs_of_row * spans[layer.variable].rows for layer in self.layers)
-        return total
+        bands = self.spans(rows) or []
+        return sum(layer.macs_of_row * spans[layer.variable].rows for spans in bands for layer in self.layers)
+
+
+def _make_even(bands: Sequence[dict[Any, Span]], image: Any) -> None:
+    """Gives all bands as many rows of an image as the one that needs most."""
+    most, height = max(spans[image].rows for spans in bands), shape_of(image)[1]
+    for spans in bands:
+        start = min(spans[image].start, height - most)
+        spans[image] = Span(start, start + most)
 
 
 def _is_aligned(image: Any, row: int) -> bool:
@@ -265,9 +291,9 @@ def _images(call: Any) -> tuple[int, ...]:
     return tuple(images) if all(len(shape) < 3 or shape[-3] == 1 for shape in beside) else ()
 
 
-def compute_in_patches(module: Any, region: Region, rows: int) -> Any:
+def compute_in_patches(module: Any, region: Region, rows: int, target: Target) -> Any:
     """The module with a region computed in bands of `rows` rows of its result; it `fits` them."""
-    main = _Patched(module["main"], region, rows).function()
+    main = _Patched(module["main"], region, rows, target).function()
     functions = {v: f for v, f in module.functions.items() if v.name_hint != "main"}
     return tvm.IRModule({**functions, "main": main})
 
@@ -275,11 +301,12 @@ def compute_in_patches(module: Any, region: Region, rows: int) -> Any:
 class _Patched:
     """One walk over the function: bands where the region's result was, nothing where the rest was."""
 
-    def __init__(self, function: Any, region: Region, rows: int) -> None:
+    def __init__(self, function: Any, region: Region, rows: int, target: Target) -> None:
         self._function = function
         self._region = region
-        self._rows = rows
+        self._bands = region.spans(rows) or []
         self._layers = {layer.variable for layer in region.layers}
+        self._sharing = {layer.variable for layer in region.layers if layer.shares(target)}
         self._values: dict[Any, Any] = {}
         self._builder = relax.BlockBuilder()
 
@@ -295,29 +322,32 @@ class _Patched:
         return self._builder.get()["main"]
 
     def _bind(self, binding: Any) -> None:
-        if binding.var == self._region.layers[-1].variable:
-            self._values[binding.var] = self._bands()
+        if binding.var == self._region.result:
+            self._values[binding.var] = self._stacked()
         elif binding.var not in self._layers:
             value = self._substituted(binding.value)
             self._values[binding.var] = self._builder.emit(value, binding.var.name)
 
-    def _bands(self) -> Any:
-        bands = self._region.bands(self._rows)
-        parts = [self._band(number, band) for number, band in enumerate(bands)]
-        return self._builder.emit(StackedRows().of(parts), self._region.layers[-1].variable.name)
+    def _stacked(self) -> Any:
+        """The region's result, of all bands."""
+        parts = [self._band(number, spans) for number, spans in enumerate(self._bands)]
+        starts = [spans[self._region.result].start for spans in self._bands]
+        source = self._values.get(self._region.source, self._region.source)
+        stacked = StackedRows().of(parts, starts, source, len(parts) * len(self._layers))
+        return self._builder.emit(stacked, self._region.result.name)
 
-    def _band(self, number: int, band: Span) -> Any:
+    def _band(self, number: int, spans: Spans) -> Any:
         """The band of the region's result."""
-        spans = self._region.spans(band) or {}
         source = self._region.source
-        images = {source: self._values.get(source, source)}
-        offsets = {**spans, source: Span(0, shape_of(source)[1])}
+        whole = self._values.get(source, source)
+        images = {source: self._view(whole, Span(0, shape_of(whole)[1]), spans[source])}
         for layer in self._region.layers:
-            needed = layer.needed(spans[layer.variable]) or band
-            rows = [self._view(images[image], offsets[image], needed) for image in layer.sources]
-            call = layer.of_rows(spans[layer.variable], rows)
+            rows, shares = spans[layer.variable], layer.variable in self._sharing
+            needed = spans[layer.sources[0]] if shares else layer.needed(rows) or rows
+            views = [self._view(images[image], spans[image], needed) for image in layer.sources]
+            call = layer.of_rows(rows, views, needed.start, shares)
             images[layer.variable] = self._builder.emit(call, patch_name(layer.variable.name, number))
-        return images[self._region.layers[-1].variable]
+        return images[self._region.result]
 
     def _view(self, image: Any, has: Span, needed: Span) -> Any:
         if has == needed:

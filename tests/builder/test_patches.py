@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from builder.assemble import assemble
@@ -20,7 +21,10 @@ from container.sections import Container
 from examples.tflite_writer import Graph
 from tests.builder.model_runs import model_pipeline
 from tests.builder.passes.chains import Chain
-from tests.builder.support import NO_GOLDEN
+from tests.builder.support import NO_GOLDEN, run_container
+from tests.shared import shared_path
+
+BOARDS = Target(Profile.MCU)
 
 
 def bottleneck() -> bytes:
@@ -33,11 +37,11 @@ def bottleneck() -> bytes:
 
 def chosen(model: bytes, options: PatchOptions) -> Patching | None:
     """What is chosen for boards, where stack and alignment take 48 bytes."""
-    return choose(assemble(model_pipeline(model)), options, arena, lambda module: arena(module) + 48)
+    return choose(assemble(model_pipeline(model)), options, BOARDS, arena, lambda module: arena(module) + 48)
 
 
 def arena(module: Any) -> int:
-    program = read_program(lower(module, Target(Profile.MCU)))
+    program = read_program(lower(module, BOARDS))
     return emit_unit(
         program, generate(program.functions), model_pipeline(bottleneck()).stages, Profile.MCU
     ).arena
@@ -65,8 +69,8 @@ def test_the_number_that_is_asked_for_and_what_the_manifest_says() -> None:
     assert record == patching.record
     assert record is not None
     assert (record.count, record.rows, record.first, record.last) == (4, 4, "conv_2d_0", "conv_2d_2")
-    # Rows of the first layer: 10 + 11 + 11 + 9, of the second: 9 + 9 + 9 + 8; each had 32.
-    assert record.macs == 32 * 8 * 9 * (41 - 32) + 32 * 8 * 9 * (35 - 32)
+    # Each patch has 11 rows of the first layer and 9 of the second; there were 32.
+    assert record.macs == 32 * 8 * 9 * (4 * 11 - 32) + 32 * 8 * 9 * (4 * 9 - 32)
     assert sum(operator.macs for operator in plan.operators) == record.macs + sum(
         operator.macs for operator in plain.manifest.plans[Profile.MCU].operators
     )
@@ -136,3 +140,21 @@ def test_a_model_without_images_has_no_patches() -> None:
     graph.output(Chain(graph, "x", (1, 8, 4), 1).conv(4, (1, 3)).conv(4, (1, 3)).last)
     with pytest.raises(UsageError, match="no chain of convolutions on an image"):
         chosen(graph.to_bytes(), PatchOptions(count=2))
+
+
+@pytest.mark.parametrize(
+    ("file", "count"),
+    [
+        ("mlperf_tiny/pretrainedResnet_quant.tflite", 4),
+        ("hotg_rune/person_detection_uint8.tflite", 3),
+    ],
+)
+def test_golden_vectors_of_models_in_patches(file: str, count: int) -> None:
+    path = shared_path(f"models/{file}")
+    arrays = np.load(path.with_suffix(".golden.npz"))
+    container, (patching,), _ = built(path.read_bytes(), PatchOptions(count=count))
+    assert patching.arena < 3 * patching.arena_before // 4
+    samples = [[sample] for sample in arrays["in0"][:4]]
+    found = run_container(container, Profile.MCU, samples)
+    for (ours,), theirs in zip(found, arrays["out0"], strict=False):
+        np.testing.assert_array_equal(ours.reshape(-1), theirs.reshape(-1))

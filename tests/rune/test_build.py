@@ -174,12 +174,12 @@ def test_the_first_layers_in_patches(digits: Path) -> None:
         "rows": 1,
         "first": "conv_2d_0",
         "last": "depthwise_conv_2d_1",
-        # Of the first layer each patch has three rows of 8 pixels, 15 filters and 9 taps; the last has two.
-        "macs": (3 * 3 + 2 - 8) * 8 * 15 * 9,
+        # Of the first layer each patch has three rows of 8 pixels, 15 filters and 9 taps.
+        "macs": (4 * 3 - 8) * 8 * 15 * 9,
     }
     assert {name: facts[name] for name in record} == record
     assert facts["arena"] < facts["arena_before"]
-    assert "patches: conv_2d_0 to depthwise_conv_2d_1 in 4 patches of 1 row, 3,240" in result.stderr
+    assert "patches: conv_2d_0 to depthwise_conv_2d_1 in 4 patches of 1 row, 4,320" in result.stderr
     container = load(Path("four.rune"))
     assert container.manifest.plans[Profile.MCU].arena == facts["arena"]
     assert "Patches\n  conv_2d_0 to depthwise_conv_2d_1 in 4 patches" in rune("inspect", "four.rune").stdout
