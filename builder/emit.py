@@ -35,6 +35,7 @@ KERNEL_HEADERS = (
     "winograd.h",
     "spread.h",
     "dense.h",
+    "depthwise.h",
     "mcu.h",
     "mcu_depthwise.h",
     "mcu_int16.h",

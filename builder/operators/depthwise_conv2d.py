@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from builder import tir
-from builder.families import float_sums, mcu, mcu_depthwise, mcu_int16, simd
+from builder.families import float_sums, mcu, mcu_depthwise, mcu_int16, simd, simd_depthwise
 from builder.families.weighted_sum import Arithmetic, WeightedSum
 from builder.families.window import Window, taps, tflite_window
 from builder.operators.base import Kernel, Node, Unsupported, shape_of
@@ -49,7 +49,10 @@ class DepthwiseConv2D(WeightedSum):
         channels = shape_of(call)[3]
         one_each = channels == shape_of(call.args[0])[3] and channels >= simd.LANES
         if target.profile is Profile.SIMD and one_each and simd.fits(call, self.channel_axis):
-            return simd.depthwise(call, Window.from_attributes(call.attrs))
+            window = Window.from_attributes(call.attrs)
+            if simd_depthwise.fits(call, window):
+                return simd_depthwise.depthwise(call, window)
+            return simd.depthwise(call, window)
         if float_sums.fits(call):
             found = float_sums.depthwise(call, Window.from_attributes(call.attrs))
         else:

@@ -62,6 +62,16 @@ DEPTHWISE = [
     depthwise((4, 4, 16), 16, (1, 1), (4, 4)),
     depthwise((9, 9, 8), 8, (9, 8), (9, 9)),
     depthwise((6, 6, 11), 11, (3, 3), (6, 6), dilation=(2, 1), y_zero=-128, activation=RELU),
+    depthwise((5, 3, 8), 8, (3, 3), (5, 3)),
+    depthwise((6, 5, 9), 9, (3, 3), (6, 5), y_zero=-128, activation=RELU),
+    depthwise((7, 8, 13), 13, (3, 3), (5, 6), padding=VALID, y_scale=0.0006),
+    depthwise((9, 7, 8), 8, (5, 3), (5, 7), stride=(2, 1)),
+    depthwise((9, 11, 8), 8, (4, 3), (3, 11), stride=(3, 1)),
+    depthwise((2, 4, 10), 10, (1, 3), (2, 4)),
+    *(
+        depthwise((4, 4, 8), 8, (3, 3), (4, 4), extreme=extreme, x_zero=127, y_scale=9.0)
+        for extreme in (127, -128)
+    ),
 ]
 FULLY_CONNECTED = [
     fully_connected(1, 1, 1),
