@@ -15,6 +15,7 @@ import tvm
 
 from builder.lower import ALIASES, BARRIER
 from builder.names import operator_name
+from builder.operators.base import shape_of
 from builder.passes.patches import Region, Spans, compute_in_patches, regions, row_bytes
 from builder.passes.rewriting import is_call, variables_in
 from builder.target import Target
@@ -61,7 +62,7 @@ class _Candidate:
     rows: int
     """Of a band of the region's result."""
     macs: int
-    """That are done more than once."""
+    """More than without."""
     estimate: int
     """Bytes alive at once, by the sizes of tensors alone."""
 
@@ -170,7 +171,7 @@ def _candidates(module: Any) -> Iterator[_Candidate]:
     lives = _Lives(module)
     for region in regions(module):
         heights = {-(-region.height // count) for count in range(2, min(region.height, MAXIMUM_PATCHES) + 1)}
-        whole = region.macs(region.height)
+        whole = sum(layer.macs_of_row * shape_of(layer.variable)[1] for layer in region.layers)
         for rows in sorted(heights, reverse=True):
             if region.fits(rows):
                 yield _Candidate(region, rows, region.macs(rows) - whole, lives.peak(region, rows))

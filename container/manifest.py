@@ -121,7 +121,8 @@ class PatchRecord:
     """Name of the first of these operators."""
     last: str
     macs: int
-    """Multiply-accumulates that patches do more than layers would, where they overlap."""
+    """Multiply-accumulates that patches do more than layers would, since they overlap; below zero where more
+    is saved by leaving out rows that nothing depends on."""
 
 
 @dataclass(frozen=True)
@@ -357,7 +358,7 @@ def _check_patches(path: str, patches: PatchRecord | None) -> None:
     _check_name(f"{path}.first", patches.first)
     _check_name(f"{path}.last", patches.last)
     _require(2 <= patches.count <= MAXIMUM_PATCHES, f"{path}.count", f"expected 2 to {MAXIMUM_PATCHES}")
-    _require(patches.rows >= 1 and patches.macs >= 0, path, "a size is too small")
+    _require(patches.rows >= 1, f"{path}.rows", "expected 1 or more")
 
 
 def _check_plan(path: str, plan: MemoryPlan, known: Mapping[str, StageRecord]) -> None:

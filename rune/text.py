@@ -29,8 +29,9 @@ def size(count: int) -> str:
 def patches_line(patches: PatchRecord) -> str:
     """`conv_2d_0 to add_3 in 4 patches of 8 rows, 608,256 multiply-accumulates more than without`."""
     rows = "1 row" if patches.rows == 1 else f"{patches.rows} rows"
-    more = f"{patches.macs:,} multiply-accumulates more than without"
-    return f"{patches.first} to {patches.last} in {patches.count} patches of {rows}, {more}"
+    more = "more" if patches.macs >= 0 else "less"
+    work = f"{abs(patches.macs):,} multiply-accumulates {more} than without"
+    return f"{patches.first} to {patches.last} in {patches.count} patches of {rows}, {work}"
 
 
 def printable(text: str) -> str:

@@ -97,7 +97,7 @@ FAULTS = [
     ("optimization", "\ud800", "optimization: "),
     ("patches", {}, "patches.count: is missing"),
     ("patches", {**PATCHES, "count": 1}, "patches.count: expected 2 to 32"),
-    ("patches", {**PATCHES, "rows": 0}, "patches: a size is too small"),
+    ("patches", {**PATCHES, "rows": 0}, "patches.rows: expected 1 or more"),
     ("patches", {**PATCHES, "last": "\x1b"}, "patches.last: expected 1 to 200 printable characters"),
     (
         "stages.0.kind",

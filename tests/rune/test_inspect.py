@@ -13,6 +13,7 @@ from container import golden
 from container.abi import Profile
 from container.errors import ExitCode
 from container.golden import GoldenVector
+from container.manifest import PatchRecord
 from container.sections import seal
 from tests.container import samples
 from tests.rune.commands import printed, rune
@@ -40,6 +41,15 @@ def test_state_is_told_where_a_profile_keeps_any(container: Path, tmp_path: Path
     assert "  of it state between runs" in rune("inspect", file).stdout
     facts = json.loads(rune("inspect", file, "--json").stdout)
     assert facts["manifest"]["plans"]["mcu"]["state"] == 512
+
+
+@pytest.mark.parametrize(("macs", "work"), [(608_256, "608,256 {} more"), (-512, "512 {} less")])
+def test_patches_and_the_work_that_they_take(macs: int, work: str, tmp_path: Path) -> None:
+    file = tmp_path / "patches.rune"
+    patches = PatchRecord(4, 8, "conv_2d_0", "add_3", macs)
+    file.write_bytes(seal(samples.manifest(patches=patches), samples.MODULES))
+    line = f"conv_2d_0 to add_3 in 4 patches of 8 rows, {work.format('multiply-accumulates')} than without"
+    assert f"Patches\n  {line}\n" in rune("inspect", file).stdout
 
 
 def test_json_has_the_manifest_and_what_is_beside_it(container: Path) -> None:
