@@ -39,6 +39,7 @@ KERNEL_HEADERS = (
     "mcu.h",
     "mcu_depthwise.h",
     "mcu_int16.h",
+    "mcu_winograd.h",
     "mcu_rows.h",
 )
 ALIGNMENT = {Profile.SIMD: 16, Profile.MCU: 4}

@@ -28,6 +28,16 @@ RUNE_DSP_HELPER(rune_sxtab16_ror8, (uint32_t sums, uint32_t x), {
   return ((sums + (uint32_t)(int8_t)(x >> 8)) & 0xffffu) | ((sums >> 16) + (uint32_t)(int8_t)(x >> 24)) << 16;
 })
 
+/* SADD16: the sums of halfwords; each wraps. */
+RUNE_DSP_HELPER(rune_sadd16, (uint32_t a, uint32_t b), {
+  return ((a + b) & 0xffffu) | ((a >> 16) + (b >> 16)) << 16;
+})
+
+/* SSUB16: their differences; each wraps. */
+RUNE_DSP_HELPER(rune_ssub16, (uint32_t a, uint32_t b), {
+  return ((a - b) & 0xffffu) | ((a >> 16) - (b >> 16)) << 16;
+})
+
 /* SMUAD: the sum of the products of halfwords; it wraps. */
 RUNE_DSP_HELPER(rune_smuad, (uint32_t a, uint32_t b), {
   return (uint32_t)((int32_t)(int16_t)a * (int16_t)b) + (uint32_t)((int32_t)(int16_t)(a >> 16) * (int16_t)(b >> 16));
@@ -60,4 +70,10 @@ RUNE_DSP_HELPER(rune_ssat8, (uint32_t x), {
 RUNE_DSP_HELPER(rune_ssat16, (uint32_t x), {
   int32_t value = (int32_t)x;
   return (uint32_t)(value < -32768 ? -32768 : value > 32767 ? 32767 : value);
+})
+
+/* No instruction, but a place among them: `x` is computed before the products and loads of two words that are written
+ * behind it.  Left alone, compilers load everything first, and then lack registers. */
+RUNE_DSP_HELPER(rune_in_turn, (uint32_t x), {
+  return x;
 })

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from container.abi import Profile
 from container.errors import BudgetError, ContainerError
-from container.manifest import Manifest, MemoryPlan
+from container.manifest import Manifest, MemoryPlan, Optimization
 from container.sections import Container
 from devices.board import Board, boards
 
@@ -177,6 +177,8 @@ def _hint(manifest: Manifest, need: Need, smaller: str) -> str:
     roomy = [board.name for board in boards() if _would_fit(manifest, board, need)]
     choose = f"choose a board with more ({', '.join(roomy)})" if roomy else "no board that is known has more"
     advice = f"{choose}, or a smaller {smaller}"
+    if manifest.optimization is Optimization.SPEED:
+        advice += "; or build without `--optimize speed`, which takes memory where it saves time"
     within = _ram_for_patches(manifest, need) if smaller == "input" else 0
     if not within:
         return advice

@@ -120,20 +120,21 @@ def _results(sums: Array, multipliers: Array, right: Array, once: bool) -> Array
 def convolution(call: Any, scaled: Scaling, window: Window, blockings: Blockings) -> Kernel:
     """A convolution without groups."""
     shapes = (shape_of(call.args[0]), shape_of(call))
-    return _convolution(call, scaled, window, shapes, blockings.convolution(_layer(scaled, shapes[1])))
+    return _convolution(call, scaled, window, shapes, blockings.convolution(layer_of(scaled, shapes[1])))
 
 
 def fully_connected(call: Any, scaled: Scaling, blockings: Blockings) -> Kernel:
     """A fully connected layer: a 1x1 convolution over a row of pixels."""
     rows, depth = shape_of(call.args[0])
     shapes = ((1, 1, rows, depth), (1, 1, rows, shape_of(call)[1]))
-    blocking = blockings.convolution(_layer(scaled, shapes[1]))
+    blocking = blockings.convolution(layer_of(scaled, shapes[1]))
     if rows == 1 and depth % 4 == 0 and blocking.direct:
         return _row(call, scaled, blocking)
     return _convolution(call, scaled, Window(1, 1, 1, 1, 1, 1, 0, 0), shapes, blocking)
 
 
-def _layer(scaled: Scaling, y_shape: tuple[int, ...]) -> Convolution:
+def layer_of(scaled: Scaling, y_shape: tuple[int, ...]) -> Convolution:
+    """What blockings are chosen for."""
     return Convolution(y_shape[1] * y_shape[2], y_shape[3], scaled.weights.shape[1], scaled.wide)
 
 
@@ -161,7 +162,7 @@ def _convolution(
 ) -> Kernel:
     """A convolution of an input and an output of these shapes."""
     (batches, *image), y_shape = shapes
-    layer = _layer(scaled, y_shape)
+    layer = layer_of(scaled, y_shape)
     block = (blocking.pixels, blocking.pairs, blocking.unrolled, layer.words, int(blocking.direct))
 
     def body(x: Any, stream: Any, *rest: Any) -> None:

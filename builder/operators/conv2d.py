@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from builder import tir
-from builder.families import float_sums, mcu, mcu_int16, simd, simd_spread, simd_winograd
+from builder.families import float_sums, mcu, mcu_int16, mcu_winograd, simd, simd_spread, simd_winograd
 from builder.families.weighted_sum import Arithmetic, WeightedSum
 from builder.families.window import Window, inside, taps, tflite_window
 from builder.operators.base import Kernel, Node, Unsupported, shape_of
@@ -62,6 +62,8 @@ class Conv2D(WeightedSum):
             return simd.convolution(call, window)
         if target.profile is Profile.MCU and ungrouped:
             if scaled := mcu.scaling(call, self.channel_axis):
+                if self._transforms(call, scaled, target):
+                    return mcu_winograd.convolution(call, scaled, window)
                 return mcu.convolution(call, scaled, window, target.blockings)
             if halfwords := mcu_int16.scaling(call, self.channel_axis):
                 return mcu_int16.convolution(call, halfwords, window)
@@ -71,9 +73,16 @@ class Conv2D(WeightedSum):
 
     def shares_rows(self, call: Any, target: Target) -> bool:
         ungrouped = shape_of(call.args[1])[3] == shape_of(call.args[0])[3]
-        return (
-            target.profile is Profile.MCU and ungrouped and mcu.scaling(call, self.channel_axis) is not None
-        )
+        if target.profile is not Profile.MCU or not ungrouped:
+            return False
+        scaled = mcu.scaling(call, self.channel_axis)
+        return scaled is not None and not self._transforms(call, scaled, target)
+
+    def _transforms(self, call: Any, scaled: mcu.Scaling, target: Target) -> bool:
+        """Whether boards compute a convolution without groups by fewer products and larger filters."""
+        window = Window.from_attributes(call.attrs)
+        is_fast = target.optimization is Optimization.SPEED
+        return is_fast and mcu_winograd.is_best(call, scaled, window, target.blockings)
 
     def accumulate(
         self, call: Any, arithmetic: Arithmetic, buffers: tuple[Any, Any], position: Any, total: tir.Cell

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from container.errors import UsageError
+from container.manifest import Optimization
 from container.sections import Container
 from devices.bench import BoardBench, count_instructions
 from devices.board import find
@@ -31,11 +32,15 @@ MODELS = {
     "mnist_lstm": "lstm",
     "vad_streaming": "streaming",
 }
+FAST = {"resnet-speed": "resnet"}
+"""Built with `--optimize speed`."""
 EXAMPLES = {"sine": "sine", "sine-int8": "sine/int8.Runefile", "digits": "digits"}
 UPDATE = "RUNE_UPDATE_GOLDEN=1 python3 tasks.py test tests/devices/test_bench.py"
 
 
 def container_of(name: str) -> Container:
+    if name in FAST:
+        return containers.model(FAST[name], Optimization.SPEED)
     return containers.model(MODELS[name]) if name in MODELS else containers.example(EXAMPLES[name])
 
 
@@ -50,7 +55,7 @@ def counted(name: str, *, operators: bool = False) -> BoardBench:
     return count_instructions(container, find(BOARD), samples_of(container), operators=operators)
 
 
-@pytest.mark.parametrize("name", [*MODELS, *EXAMPLES])
+@pytest.mark.parametrize("name", [*MODELS, *FAST, *EXAMPLES])
 def test_no_more_instructions_than_were_recorded(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     found = counted(name).inference
     record = json.loads(RECORD.read_text()) if RECORD.exists() else {}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from container.abi import Profile
 from container.errors import BudgetError, ContainerError
-from container.manifest import MemoryPlan, OperatorRecord
+from container.manifest import MemoryPlan, OperatorRecord, Optimization
 from container.sections import Container, seal
 from devices import board
 from devices.budget import (
@@ -105,6 +105,16 @@ def test_too_little_flash_names_the_largest_model() -> None:
         "the largest stage is `net` with 1,234 in its model"
     )
     assert hint == "choose a board with more (mps2-an386), or a smaller model"
+
+
+def test_code_that_was_made_for_speed_can_be_made_smaller() -> None:
+    plan = MemoryPlan(541_000, 540_000, 500, 16, 0, OPERATORS)
+    fast = replace(container(plan).manifest, optimization=Optimization.SPEED)
+    _, hint = refusal(replace(container(plan), manifest=fast), "nrf52840")
+    assert hint == (
+        "choose a board with more (mps2-an386), or a smaller model; "
+        "or build without `--optimize speed`, which takes memory where it saves time"
+    )
 
 
 def test_where_no_board_has_room() -> None:

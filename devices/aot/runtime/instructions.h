@@ -26,6 +26,8 @@ RUNE_INLINE uint32_t rune_sxtab16(uint32_t sums, uint32_t x)
     RUNE_INSTRUCTION("sxtab16 %0, %1, %2", ("r"(sums), "r"(x)))
 RUNE_INLINE uint32_t rune_sxtab16_ror8(uint32_t sums, uint32_t x)
     RUNE_INSTRUCTION("sxtab16 %0, %1, %2, ror #8", ("r"(sums), "r"(x)))
+RUNE_INLINE uint32_t rune_sadd16(uint32_t a, uint32_t b) RUNE_INSTRUCTION("sadd16 %0, %1, %2", ("r"(a), "r"(b)))
+RUNE_INLINE uint32_t rune_ssub16(uint32_t a, uint32_t b) RUNE_INSTRUCTION("ssub16 %0, %1, %2", ("r"(a), "r"(b)))
 RUNE_INLINE uint32_t rune_smuad(uint32_t a, uint32_t b)
     RUNE_INSTRUCTION_IN_TURN("smuad %0, %1, %2", ("r"(a), "r"(b)))
 RUNE_INLINE uint32_t rune_smlad(uint32_t a, uint32_t b, uint32_t sum)
@@ -35,6 +37,10 @@ RUNE_INLINE uint32_t rune_smmlar(uint32_t a, uint32_t b, uint32_t sum)
     RUNE_INSTRUCTION("smmlar %0, %1, %2, %3", ("r"(a), "r"(b), "r"(sum)))
 RUNE_INLINE uint32_t rune_ssat8(uint32_t x) RUNE_INSTRUCTION("ssat %0, #8, %1", ("r"(x)))
 RUNE_INLINE uint32_t rune_ssat16(uint32_t x) RUNE_INSTRUCTION("ssat %0, #16, %1", ("r"(x)))
+RUNE_INLINE uint32_t rune_in_turn(uint32_t x) {
+  __asm__ volatile("" : "+r"(x));
+  return x;
+}
 
 #else
 #ifndef RUNE_HELPER /* where they are dear, once for all calls */

@@ -53,12 +53,15 @@ MEANING: dict[str, Callable[..., int]] = {
     "rune_sxtab16_ror8": lambda s, x: packed(
         halves(s)[0] + signed(x >> 8, 8), halves(s)[1] + signed(x >> 24, 8)
     ),
+    "rune_sadd16": lambda a, b: packed(*(x + y for x, y in zip(halves(a), halves(b), strict=True))),
+    "rune_ssub16": lambda a, b: packed(*(x - y for x, y in zip(halves(a), halves(b), strict=True))),
     "rune_smuad": products,
     "rune_smlad": lambda a, b, s: s + products(a, b),
     "rune_smmulr": lambda a, b: (signed(a, 32) * signed(b, 32) + (1 << 31)) >> 32,
     "rune_smmlar": lambda a, b, s: s + ((signed(a, 32) * signed(b, 32) + (1 << 31)) >> 32),
     "rune_ssat8": lambda x: clamped(x, 8),
     "rune_ssat16": lambda x: clamped(x, 16),
+    "rune_in_turn": lambda x: x,
 }
 """From the Arm Architecture Reference Manual's pseudocode."""
 

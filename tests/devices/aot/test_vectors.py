@@ -6,9 +6,11 @@ import pytest
 
 from container.abi import Profile
 from container.golden import parse
+from container.manifest import Optimization
 from container.sections import Container
 from devices import board as boards
 from devices.aot.build import build_image
+from runtime.application import Application
 from tests.devices.aot import containers
 from tests.devices.aot.harness import INSTANTIATE, Machine, run_vector
 
@@ -61,6 +63,19 @@ def test_integer_models_give_the_golden_bytes() -> None:
     machine.task(INSTANTIATE)
     for vector in parse(container.golden, container.manifest):
         assert run_vector(machine, container.manifest, vector) == vector.outputs
+
+
+@pytest.mark.parametrize("core", ["cortex-m0", "cortex-m4f"])
+def test_fast_code_gives_the_golden_bytes(core: str) -> None:
+    container, board = containers.model("resnet", Optimization.SPEED), containers.board_with(core)
+    assert b"rune_ssub16" in container.modules[Profile.MCU]
+    assert container.golden is not None
+    machine = Machine(build_image(container, board), board)
+    machine.task(INSTANTIATE)
+    vector, *_ = parse(container.golden, container.manifest)
+    assert run_vector(machine, container.manifest, vector) == vector.outputs
+    with Application(container, profile=Profile.MCU) as application:
+        assert application.infer(vector.inputs).outputs == vector.outputs
 
 
 def test_a_mark_for_each_stage_or_each_operator() -> None:
