@@ -9,6 +9,9 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import cbor2
+
+from container.abi import ABI_VERSION
 from container.cache import cached
 from container.errors import BudgetError, UsageError
 from container.zig import run_zig
@@ -56,8 +59,17 @@ _FLAGS = (
     "-fdata-sections",
     "-fomit-frame-pointer",
 )
-_LINKER_FLAGS = ("--gc-sections", "--build-id=none", "-mllvm", "-arm-promote-constant=true")
-_LINKER_FLAGS_ARMV7M = ("-mllvm", "-global-merge-max-offset=4095")
+_LINKER_FLAGS = ("--gc-sections", "--build-id=none", "--icf=all", "-O2")
+"""Functions that are the same, and ends of strings, are kept once."""
+_OPTIMIZER_FLAGS = (
+    "-arm-promote-constant=true",
+    # Only what gets smaller by it is inlined, and registers are kept for what saves instructions, not time.
+    "-inline-threshold=0",
+    "-disable-lsr",
+    "-disable-machine-licm",
+    "-enable-shrink-wrap=0",
+)
+_OPTIMIZER_FLAGS_ARMV7M = ("-global-merge-max-offset=4095",)
 """How far variables may lie from the one whose address is loaded: as far as an instruction reaches."""
 _LIBRARY = "compiler_rt.a"
 _WITHOUT_FPU = {
@@ -150,6 +162,7 @@ def _agent_header(board: Board, ram: Region) -> str:
         "AGENT_ARMV7M": str(int(board.cpu.architecture not in _ARMV6M)),
         "AGENT_FPU": str(int(board.cpu.architecture in _FPU)),
         "FRAMING_BUFFER_BYTES": f"{_frame_buffer_bytes(ram)}u",
+        "AGENT_FACTS": f"{{{', '.join(map(str, _constant_facts(board, ram)))}}}",
     }
     if board.cpu.mpu:
         macros |= _mpu_macros(protection(board))
@@ -160,6 +173,20 @@ def _agent_header(board: Board, ram: Region) -> str:
 def _frame_buffer_bytes(ram: Region) -> int:
     """Long frames cost fewer pauses between them; a quarter of the RAM leaves room for all the rest."""
     return min(2048, ram.size // 4)
+
+
+def _constant_facts(board: Board, ram: Region) -> bytes:
+    """What the agent tells of itself and never changes: pairs of a CBOR map (docs/device-protocol.md)."""
+    facts = {
+        "board": board.name,
+        "abi": ABI_VERSION,
+        "agent": VERSION,
+        "mpu": board.cpu.mpu,
+        "ram": [board.ram.container.start, board.ram.container.size],
+        "slots": [[slot.start, slot.size] for slot in board.flash.slots],
+        "buf": _frame_buffer_bytes(ram),
+    }
+    return b"".join(cbor2.dumps(key) + cbor2.dumps(value) for key, value in facts.items())
 
 
 def _mpu_macros(windows: Protection) -> dict[str, str]:
@@ -213,8 +240,10 @@ def _commands(board: Board, sources: list[str]) -> list[list[str]]:
         for name in sources
     ]
     objects = [f"{name}.o" for name in sources]
-    optimizer = _LINKER_FLAGS if architecture in _ARMV6M else _LINKER_FLAGS + _LINKER_FLAGS_ARMV7M
-    return [*compilers, ["ld.lld", "-T", "agent.ld", *optimizer, *objects, _LIBRARY, "-o", "agent.elf"]]
+    flags = _OPTIMIZER_FLAGS if architecture in _ARMV6M else _OPTIMIZER_FLAGS + _OPTIMIZER_FLAGS_ARMV7M
+    optimizer = [part for flag in flags for part in ("-mllvm", flag)]
+    linker = ["ld.lld", "-T", "agent.ld", *_LINKER_FLAGS, *optimizer]
+    return [*compilers, [*linker, *objects, _LIBRARY, "-o", "agent.elf"]]
 
 
 def _agent(linked: bytes, flash: Region) -> Agent:

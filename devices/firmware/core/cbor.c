@@ -159,11 +159,15 @@ void cbor_int(struct cbor_writer *out, int32_t value) {
 void cbor_bool(struct cbor_writer *out, bool value) { put_byte(out, value ? TRUE_BYTE : FALSE_BYTE); }
 
 /* The source may overlap what is written when it lies behind it: an answer is written over its request. */
-static void put_string(struct cbor_writer *out, enum major major, const void *data, size_t length) {
-  put_head(out, major, (uint32_t)length);
+void cbor_encoded(struct cbor_writer *out, const void *data, size_t length) {
   if (!room(out, length)) return;
   memmove(out->at, data, length);
   out->at += length;
+}
+
+static void put_string(struct cbor_writer *out, enum major major, const void *data, size_t length) {
+  put_head(out, major, (uint32_t)length);
+  cbor_encoded(out, data, length);
 }
 
 void cbor_bytes(struct cbor_writer *out, const void *data, size_t length) { put_string(out, BYTES, data, length); }

@@ -41,6 +41,7 @@ void cbor_bool(struct cbor_writer *out, bool value);
 void cbor_bytes(struct cbor_writer *out, const void *data, size_t length);
 void cbor_text(struct cbor_writer *out, const char *text);
 void cbor_text_of(struct cbor_writer *out, const uint8_t *text, size_t length);
+void cbor_encoded(struct cbor_writer *out, const void *data, size_t length); /* items that are CBOR already */
 
 /* A key and its value. */
 void cbor_put_uint(struct cbor_writer *out, const char *key, uint32_t value);

@@ -17,12 +17,8 @@
 #define TAKE 4
 #define STATISTICS 5
 
-static void put_pair(struct cbor_writer *answer, uint32_t first, uint32_t second) {
-  cbor_array_begin(answer);
-  cbor_uint(answer, first);
-  cbor_uint(answer, second);
-  cbor_end(answer);
-}
+/* Pairs of key and value that are the same for the life of an agent: encoded when it is built. */
+static const uint8_t constant_facts[] = AGENT_FACTS;
 
 static void put_capabilities(struct cbor_writer *answer) {
   cbor_text(answer, "caps");
@@ -31,15 +27,6 @@ static void put_capabilities(struct cbor_writer *answer) {
   if (port_capabilities & PORT_TEMPERATURE) cbor_text(answer, "temperature");
   if (port_capabilities & PORT_ADC) cbor_text(answer, "adc");
   if (port_capabilities & PORT_PIN) cbor_text(answer, "pin");
-  cbor_end(answer);
-}
-
-static void put_memory(struct cbor_writer *answer) {
-  cbor_text(answer, "ram");
-  put_pair(answer, BOARD_RAM_CONTAINER_START, BOARD_RAM_CONTAINER_SIZE);
-  cbor_text(answer, "slots");
-  cbor_array_begin(answer);
-  for (int slot = 0; slot < STORAGE_SLOTS; slot++) put_pair(answer, image_slot_start(slot), image_slot_size(slot));
   cbor_end(answer);
 }
 
@@ -55,14 +42,9 @@ static enum smp_result facts(struct cbor_map *request, struct cbor_writer *answe
   char serial[17];
   port_serial_number(serial);
   cbor_map_begin(answer);
-  cbor_put_text(answer, "board", BOARD_NAME);
-  cbor_put_uint(answer, "abi", BOARD_ABI);
-  cbor_put_text(answer, "agent", AGENT_VERSION);
+  cbor_encoded(answer, constant_facts, sizeof constant_facts);
   cbor_put_text(answer, "serial", serial);
-  cbor_put_bool(answer, "mpu", BOARD_MPU);
-  put_memory(answer);
   cbor_put_uint(answer, "hz", port_cycles_hz());
-  cbor_put_uint(answer, "buf", FRAMING_BUFFER_BYTES);
   put_capabilities(answer);
   put_container(answer);
   cbor_end(answer);

@@ -228,8 +228,10 @@ static void send_group(const uint8_t *packet, size_t length, size_t start) {
 }
 
 static void send_console(const uint8_t *packet, size_t length) {
+  uint32_t groups = 0; /* that the line still takes; counted, since some cores have no division */
   for (size_t at = 0; at < length + LENGTH_BYTES; at += 3) {
-    if (at % (3 * LINE_GROUPS) == 0) {
+    if (groups-- == 0) {
+      groups = LINE_GROUPS - 1;
       if (at > 0) framing_put('\n');
       framing_put(at == 0 ? 0x06 : 0x04);
       framing_put(at == 0 ? 0x09 : 0x14);

@@ -17,25 +17,25 @@ static struct {
   uint32_t offset;
 } upload;
 
+/* A number of 16 bits and a point; a tenth of it as a product, which is exact, since some cores have no division. */
 static char *put_decimal(char *at, uint32_t value) {
-  char digits[10];
+  char digits[5];
   int count = 0;
   do {
-    uint32_t tenth = value / 10;
+    uint32_t tenth = value * 52429u >> 19;
     digits[count++] = (char)('0' + value - 10 * tenth);
     value = tenth;
   } while (value > 0);
   while (count > 0) *at++ = digits[--count];
+  *at++ = '.';
   return at;
 }
 
 static void put_version(struct cbor_writer *answer, int slot) {
   const uint8_t *version = (const uint8_t *)(uintptr_t)image_slot_start(slot) + VERSION_OFFSET;
   char text[24], *at = put_decimal(text, version[0]);
-  *at++ = '.';
   at = put_decimal(at, version[1]);
-  *at++ = '.';
-  at = put_decimal(at, (uint32_t)version[2] | (uint32_t)version[3] << 8);
+  at = put_decimal(at, (uint32_t)version[2] | (uint32_t)version[3] << 8) - 1;
   cbor_text(answer, "version");
   cbor_text_of(answer, (const uint8_t *)text, (size_t)(at - text));
 }

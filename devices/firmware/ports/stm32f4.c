@@ -99,14 +99,16 @@ static void start_clock(void) {
   (void)wait_for(&RCC_CFGR, CFGR_SWITCHED_TO_PLL);
 }
 
-static void pin_mode(uint32_t port, uint32_t pin, uint32_t mode) {
-  GPIO_MODER(port) = (GPIO_MODER(port) & ~(3u << 2 * pin)) | mode << 2 * pin;
+/* Pin 16 * n + m is m of port n: 0 is PA0, 16 is PB0. */
+static void pin_mode(uint32_t pin, uint32_t mode) {
+  uint32_t port = pin / 16, shift = 2 * (pin % 16);
+  GPIO_MODER(port) = (GPIO_MODER(port) & ~(3u << shift)) | mode << shift;
 }
 
 static void start_uart(void) {
   GPIO_AFRH(PORT_A) |= AF_USART1 << 4 | AF_USART1 << 8; /* PA9 sends, PA10 receives */
-  pin_mode(PORT_A, 9, MODE_ALTERNATE);
-  pin_mode(PORT_A, 10, MODE_ALTERNATE);
+  pin_mode(9, MODE_ALTERNATE);
+  pin_mode(10, MODE_ALTERNATE);
   USART_BRR = (APB2_HZ + BOARD_UART_BAUD / 2) / BOARD_UART_BAUD;
   USART_CR1 = CR1_BOTH_WAYS_AND_RECEIVE_INTERRUPT;
   cortex_m_enable_interrupt(USART1_LINE);
@@ -115,7 +117,7 @@ static void start_uart(void) {
 void port_init(void) {
   start_clock();
   RCC_AHB1ENR |= AHB1_GPIOS;
-  RCC_APB2ENR |= APB2_USART1 | APB2_ADC1;
+  RCC_APB2ENR = APB2_USART1 | APB2_ADC1;
   cortex_m_start_cycles();
   start_uart();
   cortex_m_start_systick(BOARD_CLOCK_HZ);
@@ -159,20 +161,11 @@ bool port_flash_write(uint32_t address, const uint32_t *words, size_t count) {
   return flash_end();
 }
 
-/* Number and size of the sector that holds an address. */
+/* Number and size of the sector that holds an address: four of 16 KB, one of 64 KB, then all of 128 KB (3.3). */
 static uint32_t sector_of(uint32_t address, uint32_t *bytes) {
-  static const struct {
-    uint32_t bytes, count;
-  } units[] = BOARD_FLASH_UNITS;
-  uint32_t end = BOARD_FLASH_START, sector = 0;
-  for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
-    *bytes = units[i].bytes;
-    for (uint32_t j = 0; j < units[i].count; j++, sector++) {
-      end += *bytes;
-      if (address < end) return sector;
-    }
-  }
-  return sector;
+  uint32_t part = (address - BOARD_FLASH_START) >> 14;
+  *bytes = part < 4 ? 16384 : part < 8 ? 65536 : 131072;
+  return part < 4 ? part : 4 + (part >> 3);
 }
 
 bool port_flash_erase(uint32_t address) {
@@ -194,13 +187,16 @@ uint32_t port_cycles_hz(void) { return BOARD_CLOCK_HZ; }
 
 void port_reset(void) { cortex_m_reset(); }
 
-/* Zero in emulators, which have no such memory. */
-static uint32_t unique_id(uint32_t index) { return cortex_m_read_or_zero(UNIQUE_ID + 4 * index); }
-
 void port_serial_number(char text[17]) {
-  /* Three words: the die's place on the wafer, and twice the lot's number. */
-  uint32_t words[2] = {unique_id(0), unique_id(1) ^ unique_id(2)};
-  for (unsigned i = 0; i < 16; i++) text[i] = "0123456789abcdef"[words[i / 8] >> (28 - 4 * (i % 8)) & 15];
+  /* Three words: the die's place on the wafer, and twice the lot's number.  Zero in emulators, which have no such
+   * memory. */
+  uint32_t words[3];
+  for (unsigned i = 0; i < 3; i++) words[i] = cortex_m_read_or_zero(UNIQUE_ID + 4 * i);
+  words[1] ^= words[2];
+  for (unsigned i = 0; i < 16; i++) {
+    text[i] = "0123456789abcdef"[words[i / 8] >> 28];
+    words[i / 8] <<= 4;
+  }
   text[16] = 0;
 }
 
@@ -228,17 +224,15 @@ bool port_temperature(int32_t *celsius_64ths) {
 /* Channels 0 to 7 are PA0 to PA7, 8 and 9 PB0 and PB1, 10 to 15 PC0 to PC5. */
 bool port_adc(uint32_t channel, uint16_t *value) {
   if (channel >= ADC_EXTERNAL_CHANNELS) return false;
-  uint32_t port = channel < 8 ? 0 : channel < 10 ? 1 : 2;
-  pin_mode(port, channel < 8 ? channel : channel < 10 ? channel - 8 : channel - 10, MODE_ANALOG);
+  pin_mode(channel < 8 ? channel : channel < 10 ? channel + 16 - 8 : channel + 32 - 10, MODE_ANALOG);
   return convert(channel, value);
 }
 
 const uint8_t port_capabilities = PORT_TEMPERATURE | PORT_ADC | PORT_PIN;
 
-/* Pin 16 * n + m is m of port n: 0 is PA0, 16 is PB0. */
 bool port_pin_write(uint32_t pin, bool high) {
   if (pin >= GPIO_PINS) return false;
   GPIO_BSRR(pin / 16) = 1u << (pin % 16 + (high ? 0 : 16));
-  pin_mode(pin / 16, pin % 16, MODE_OUTPUT);
+  pin_mode(pin, MODE_OUTPUT);
   return true;
 }

@@ -16,7 +16,6 @@ from devices.firmware.protection import Window, protection, window
 WITH_AGENT = [board for board in boards() if board.has_agent]
 FLASH_GOAL_BYTES = 12 * 1024
 RAM_GOAL_BYTES = 4 * 1024
-IN_THE_GOAL = ("mps2-an386", "nrf52840")
 
 
 @pytest.mark.parametrize("board", WITH_AGENT, ids=lambda board: board.name)
@@ -24,16 +23,11 @@ def test_it_fits_and_starts_where_the_core_looks(board: Board) -> None:
     agent = build_agent(board)
     assert board.flash.agent is not None
     assert board.ram.agent is not None
-    assert len(agent.image) == agent.flash_bytes <= board.flash.agent.size
+    assert len(agent.image) == agent.flash_bytes <= min(FLASH_GOAL_BYTES, board.flash.agent.size)
     assert agent.ram_bytes <= RAM_GOAL_BYTES
     stack, entry = (int.from_bytes(agent.image[place : place + 4], "little") for place in (0, 4))
     assert stack == board.ram.agent.start + agent.stack_bytes
     assert entry == agent.symbols["reset_handler"] | 1
-
-
-@pytest.mark.parametrize("name", IN_THE_GOAL)
-def test_it_is_as_small_as_it_was_meant_to_be(name: str) -> None:
-    assert build_agent(find(name)).flash_bytes <= FLASH_GOAL_BYTES
 
 
 def test_it_is_the_same_whenever_it_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
