@@ -12,6 +12,7 @@ from builder.golden import GoldenOptions
 from builder.importers import detect_format
 from builder.layers import pipeline_of_model
 from container.abi import Profile
+from container.manifest import Optimization
 from container.sections import Container
 from runefile.pipeline import ModelFile, TypedPipeline
 
@@ -37,10 +38,18 @@ def pipeline_of(path: Path) -> TypedPipeline:
     return pipeline_of_model(ModelFile(path.name, data, detect_format(data, path.name)))
 
 
-def container_of(path: Path, profiles: Collection[Profile] = (Profile.MCU,), samples: int = 0) -> Container:
+def container_of(
+    path: Path,
+    profiles: Collection[Profile] = (Profile.MCU,),
+    samples: int = 0,
+    optimization: Optimization = Optimization.BALANCED,
+) -> Container:
     """The container of a model alone, with so many golden vectors."""
     built = build_container(
-        pipeline_of(path), profiles=tuple(profiles), golden=GoldenOptions(samples=samples)
+        pipeline_of(path),
+        profiles=tuple(profiles),
+        optimization=optimization,
+        golden=GoldenOptions(samples=samples),
     )
     return Container.parse(built)
 
