@@ -14,7 +14,7 @@ from typing import Any
 from builder import tir
 from builder.families import float_sums, mcu, mcu_int16, mcu_winograd, simd, simd_spread, simd_winograd
 from builder.families.weighted_sum import Arithmetic, WeightedSum
-from builder.families.window import Window, inside, taps, tflite_window
+from builder.families.window import SHARED_PAD, Window, inside, taps, tflite_window
 from builder.operators.base import Kernel, Node, Unsupported, shape_of
 from builder.target import Target
 from container.abi import Profile
@@ -81,7 +81,9 @@ class Conv2D(WeightedSum):
     def _transforms(self, call: Any, scaled: mcu.Scaling, target: Target) -> bool:
         """Whether boards compute a convolution without groups by fewer products and larger filters."""
         window = Window.from_attributes(call.attrs)
-        is_fast = target.optimization is Optimization.SPEED
+        # Calls that share a kernel differ in their padding, which this one has as a constant.
+        is_alone = SHARED_PAD not in call.attrs.keys()  # noqa: SIM118
+        is_fast = target.optimization is Optimization.SPEED and is_alone
         return is_fast and mcu_winograd.is_best(call, scaled, window, target.blockings)
 
     def accumulate(
