@@ -9,6 +9,7 @@ import numpy as np
 
 from builder.c_types import C_TYPES, FAILURE_DEFINITIONS
 from builder.codegen import CFunction
+from builder.levels import for_levels
 from builder.plan import Lifetime, Placement, high_water, place
 from builder.program import Operand, Program, State, Step, Tensor
 from builder.state_plan import plan_states
@@ -108,7 +109,7 @@ class _Emitter:
         lines += [f'#include "{header}"' for header in KERNEL_HEADERS]
         lines += self._prototypes()
         lines += [_definition(name, dtype, data) for (dtype, data), name in self._constants.items()]
-        lines += [function.source for function in self._functions.values()]
+        lines += [for_levels(function.source) for function in self._functions.values()]
         lines += self._memory(placement)
         lines += [_state_memory(n, state, self._alignment) for n, state in enumerate(self._states.states)]
         lines += _run(actions)

@@ -9,11 +9,11 @@ from pathlib import Path
 
 HEADER = Path(__file__).with_name("dsp_helpers.h")
 
-_HELPER = re.compile(r"^RUNE_DSP_HELPER\((\w+), \(([^)]*)\)", re.MULTILINE)
+_HELPER = re.compile(r"^RUNE_DSP_(?:HELPER\((\w+), \(([^)]*)\)|QUERY\((\w+))", re.MULTILINE)
 
 
 @cache
 def helpers() -> Mapping[str, int]:
-    """The number of 32-bit words that each helper takes; each returns one."""
+    """The number of 32-bit words that each helper takes, none for a query; each returns one."""
     text = HEADER.read_text(encoding="utf-8")
-    return {found[1]: found[2].count("uint32_t") for found in _HELPER.finditer(text)}
+    return {name or query: given.count("uint32_t") for name, given, query in _HELPER.findall(text)}

@@ -6,7 +6,26 @@
  * `rune_smlad`, on a board it is SMLAD.  All of them take and return 32-bit words; two signed halfwords lie in a word
  * as bits 0-15 and 16-31.  (ARMv7-M Architecture Reference Manual, A7.7, for each instruction.)
  *
- * Whoever includes this file defines RUNE_DSP_HELPER(name, parameters, body) before. */
+ * One of them is a query and takes nothing: its answer depends on the machine, and results must not depend on it.
+ *
+ * Whoever includes this file defines RUNE_DSP_HELPER(name, parameters, body) and RUNE_DSP_QUERY(name, body) before. */
+
+/* What is cheap where the code runs, so that a kernel can choose among ways that give equal results:
+ *
+ *     0  one product of 32 bits at a time, and few registers: ARMv6-M, ARMv8-M Baseline, AVR
+ *     1  products that are added up, loads with any sign and a dozen registers: ARMv7-M, WebAssembly, and all others
+ *     2  each helper here is an instruction: cores with the DSP extension */
+enum { RUNE_LEVEL_SINGLE, RUNE_LEVEL_SUMS, RUNE_LEVEL_DSP };
+#ifndef RUNE_CORE_LEVEL /* told, where both ways are to be compared */
+#if defined(__ARM_FEATURE_DSP)
+#define RUNE_CORE_LEVEL RUNE_LEVEL_DSP
+#elif defined(__ARM_ARCH_6M__) || defined(__ARM_ARCH_8M_BASE__) || defined(__AVR__)
+#define RUNE_CORE_LEVEL RUNE_LEVEL_SINGLE
+#else
+#define RUNE_CORE_LEVEL RUNE_LEVEL_SUMS
+#endif
+#endif
+RUNE_DSP_QUERY(rune_core_level, { return RUNE_CORE_LEVEL; })
 
 /* SXTB16: bytes 0 and 2, sign-extended. */
 RUNE_DSP_HELPER(rune_sxtb16, (uint32_t x), {
@@ -76,4 +95,17 @@ RUNE_DSP_HELPER(rune_ssat16, (uint32_t x), {
  * behind it.  Left alone, compilers load everything first, and then lack registers. */
 RUNE_DSP_HELPER(rune_in_turn, (uint32_t x), {
   return x;
+})
+
+/* MLA: the product, added to `sum`; both wrap.  (On cores that have to replace an operand by the product, `a`.) */
+RUNE_DSP_HELPER(rune_mla, (uint32_t a, uint32_t b, uint32_t sum), {
+  return sum + a * b;
+})
+
+/* SXTB, SXTH: the lowest byte or halfword, sign-extended.  For cores whose loads that extend reach less far. */
+RUNE_DSP_HELPER(rune_sxtb, (uint32_t x), {
+  return (uint32_t)(int8_t)x;
+})
+RUNE_DSP_HELPER(rune_sxth, (uint32_t x), {
+  return (uint32_t)(int16_t)x;
 })

@@ -13,6 +13,10 @@ COLUMN_BYTES = 3584
 """Of the copies of windows, as halfwords, that a convolution reads; longer ones are kept as bytes."""
 PLANE_BYTES = 2048
 """Of the copies of channels that a depthwise convolution reads, where its rows are short enough."""
+PLAIN_PIXELS = 4
+"""Output pixels at a time on cores without DSP instructions."""
+SHORT_TAPS = 256
+"""Of so many a sum of weights is a halfword."""
 GROUP = 4
 """Channels that are gathered by words."""
 LARGEST_PIXELS = 4
@@ -96,6 +100,16 @@ class Convolution:
                         blocking = Blocking(pixels, pairs, unrolled, direct)
                         if self.fault(blocking) is None:
                             yield blocking
+
+    def plain_bytes(self, blocking: Blocking) -> int:
+        """The same on cores without DSP instructions: columns of bytes and sums of weights."""
+        taps = 2 * self.words
+        pixels = min(self.pixels, PLAIN_PIXELS)
+        if blocking.direct or pixels == 1:
+            return taps
+        group = 2 * blocking.pairs
+        sums = -(-self.channels // group) * group * (2 if taps <= SHORT_TAPS else 4)
+        return pixels * taps + sums
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from builder.families.linear_sums import linear_sum
 from builder.families.simd_sums import ATTRIBUTES
 from builder.families.window import SHARED_PAD, Window
 from builder.fixed_point import multiply, multiply_once
+from builder.levels import LEVEL
 from builder.operators.base import Kernel, constant, constant_value, dtype_of, shape_of
 
 LARGEST_TAP_WORDS = 32
@@ -57,6 +58,8 @@ class Scaling:
     """`RECIPROCALS`, `SHIFTS` where some divisor is below 4, or `ONCE`."""
     wide: bool
     """Whether sums are too large, or weights too small, for two channels in one halfword."""
+    narrow: bool = False
+    """Whether all sums are below `LARGEST_PAIRED_SUM`."""
 
     @property
     def range(self) -> tuple[int, ...]:
@@ -95,10 +98,11 @@ def scaling(call: Any, channel_axis: int) -> Scaling | None:
     if largest[live].max(initial=0) >= LARGEST_SUM or (multipliers < 1 << 30).any():
         return None
     # A pair's halfword cannot hold -128 above a byte below zero.
-    wide = bool(largest[live].max(initial=0) >= LARGEST_PAIRED_SUM or (_halves(weights) < -(1 << 15)).any())
+    narrow = bool(largest[live].max(initial=0) < LARGEST_PAIRED_SUM)
+    wide = not narrow or bool((_halves(weights) < -(1 << 15)).any())
     kind, divisors = _divisors(right, once)
     factors = multipliers if once else 2 * multipliers
-    return Scaling(weights, bias, factors, divisors, zero, low, high, low < zero, kind, wide)
+    return Scaling(weights, bias, factors, divisors, zero, low, high, low < zero, kind, wide, narrow)
 
 
 def _divisors(right: Array, once: bool) -> tuple[int, Array]:
@@ -145,7 +149,8 @@ def _row(call: Any, scaled: Scaling, blocking: Blocking) -> Kernel:
 
     def body(x: Any, stream: Any, y: Any) -> None:
         tensors = (tir.address(x, 0, 0), tir.address(stream, 0), tir.address(y, 0, 0))
-        arguments = (*tensors, channels, *block, int(scaled.wide), *scaled.range)
+        numbers = (int(scaled.wide), *scaled.range, int(scaled.narrow))
+        arguments = (_level(), *tensors, channels, *block, *numbers)
         tir.evaluate(tir.call("int32", "rune_mcu_fully_connected", *arguments))
 
     stream = pack(scaled, blocking.pairs)
@@ -171,15 +176,14 @@ def _convolution(
         if pad:
             place["pad_top"] = pad[0][0]
         geometry = (*image, *place.values(), int(call.attrs["input_zero"]), *y_shape[1:])
-        columns = workspace(layer.column_bytes(blocking) // 4)
+        columns = workspace(max(layer.column_bytes(blocking), layer.plain_bytes(blocking)) // 4)
         # A word more, for what rows of the window are copied beyond their end.
         staged = tir.address(workspace(layer.words // 2 + 1) if image[2] % 4 else columns, 0)
         with tir.loop(batches) as n:
             tensors = (tir.address(x, n, 0, 0, 0), tir.address(stream, 0), tir.address(y, n, 0, 0, 0))
-            arguments = (*tensors, tir.address(columns, 0), staged, *geometry, *block)
-            tir.evaluate(
-                tir.call("int32", "rune_mcu_convolution", *arguments, int(scaled.wide), *scaled.range)
-            )
+            arguments = (_level(), *tensors, tir.address(columns, 0), staged, *geometry, *block)
+            numbers = (int(scaled.wide), *scaled.range, int(scaled.narrow))
+            tir.evaluate(tir.call("int32", "rune_mcu_convolution", *arguments, *numbers))
 
     stream = pack(scaled, blocking.pairs)
     buffers, arguments = _with_pad(call, [("x", shapes[0], "int8"), ("w", stream.shape, "int32")])
@@ -229,7 +233,8 @@ def depthwise(call: Any, scaled: Scaling, window: Window, blockings: Blockings) 
         planes = workspace(layer.plane_bytes(strips) // 4)
         with tir.loop(batches) as n:
             tensors = (tir.address(x, n, 0, 0, 0), tir.address(stream, 0), tir.address(y, n, 0, 0, 0))
-            arguments = (*tensors, tir.address(planes, 0), *geometry, *blocks, *scaled.range)
+            numbers = (*blocks, *scaled.range, int(scaled.narrow))
+            arguments = (_level(), *tensors, tir.address(planes, 0), *geometry, *numbers)
             tir.evaluate(tir.call("int32", "rune_mcu_depthwise", *arguments))
 
     header = np.stack([scaled.bias, scaled.multipliers, scaled.divisors], axis=1)
@@ -364,6 +369,11 @@ def _halves(weights: Array) -> Array:
     halves = weights[0::2].copy()
     halves[: len(weights) // 2] += 256 * weights[1::2]
     return halves
+
+
+def _level() -> Any:
+    """What the core has that the function is for; see `builder.levels`."""
+    return tir.call("int32", LEVEL)
 
 
 def workspace(count: int) -> Any:

@@ -7,7 +7,9 @@
 #include <stdint.h>
 
 #define RUNE_DSP_HELPER(name, parameters, body) __attribute__((const)) uint32_t name parameters;
+#define RUNE_DSP_QUERY(name, body) __attribute__((const)) uint32_t name(void);
 #include "dsp_helpers.h"
 #undef RUNE_DSP_HELPER
+#undef RUNE_DSP_QUERY
 
 #endif

@@ -15,7 +15,7 @@
 
 #ifndef __wasm_simd128__
 
-enum { RUNE_MCU_PIXELS = 4, RUNE_MCU_PAIRS = 4 };
+enum { RUNE_MCU_PIXELS = 4, RUNE_MCU_PAIRS = 4, RUNE_MCU_TAP_WORDS = 32 };
 
 /* Before a loop outside of the products: so many rounds at once where the code need not be small. */
 #define RUNE_MCU_PRAGMA(text) _Pragma(#text)
@@ -30,6 +30,7 @@ typedef struct {
   int32_t zero, low, high;
   bool rounds_away; /* negative values are rounded away from zero; where they are clamped anyway it does not matter */
   int32_t shifts;   /* what stands in the place of a divisor */
+  bool splits;      /* products of 32 bits make up one of 64, where all sums and divisors are below 2^23 */
 } rune_mcu_range;
 
 /* 2^32 over the divisor; its logarithm, since some divisor is below 4; that of the divisor of the product's upper word,
@@ -44,12 +45,26 @@ RUNE_INLINE int32_t rune_mcu_scale_once(int32_t sum, int32_t multiplier, int32_t
   return (raised >> shift) & (is_tie ? ~1 : ~0);
 }
 
+/* The same result from products of 32 bits.  With the sum's lower 12 bits apart, and the lower 16 of the multiplier,
+ * four of them make up the product divided by 2^28, rounded down: below 2^28.  Both roundings add multiples of 2^28,
+ * so that they lose nothing by it. */
+RUNE_INLINE int32_t rune_mcu_scale_split(int32_t sum, const int32_t *scale, rune_mcu_range range) {
+  const uint32_t multiplier = (uint32_t)scale[0] >> 1, shift = 32 - (uint32_t)__builtin_ctz((uint32_t)scale[1]);
+  const int32_t low = (int32_t)(multiplier & 0xFFFF), high = (int32_t)(multiplier >> 16);
+  const int32_t sum_low = sum & 0xFFF, sum_high = sum >> 12;
+  const int32_t middle = (((sum_low * low >> 12) + sum_high * low) >> 4) + sum_low * high;
+  int32_t value = (middle >> 12) + sum_high * high + 4;
+  if (range.rounds_away) value += (value >> 31) * 8;
+  return ((value + (4 << shift)) >> (shift + 3)) + range.zero;
+}
+
 /* A sum with its multiplier, doubled but where rounding is once, and 2^32 over the divisor: a product with it, rounded, is
  * the rounded quotient. */
 RUNE_INLINE int8_t rune_mcu_requantize(int32_t sum, const int32_t *scale, rune_mcu_range range) {
   if (range.shifts == RUNE_MCU_ONCE) {
     return (int8_t)rune_clamp(rune_mcu_scale_once(sum, scale[0], scale[1]) + range.zero, range.low, range.high);
   }
+  if (range.splits) return (int8_t)rune_clamp(rune_mcu_scale_split(sum, scale, range), range.low, range.high);
   int32_t value = (int32_t)rune_smmlar((uint32_t)sum, (uint32_t)scale[0], (uint32_t)sum);
   if (range.shifts == RUNE_MCU_SHIFTS) {
     value = rune_rounding_shift_right(value, scale[1]) + range.zero;
@@ -62,8 +77,12 @@ RUNE_INLINE int8_t rune_mcu_requantize(int32_t sum, const int32_t *scale, rune_m
 
 /* What a block multiplies; constants of a kernel. */
 typedef struct {
-  bool wide;   /* the sums are too large for the difference: words hold the bytes of both channels, all are unpacked */
-  bool direct; /* one column, which still is bytes */
+  bool wide; /* the sums are too large for the difference: words hold the bytes of both channels, all are unpacked */
+  enum {
+    RUNE_MCU_HALFWORDS, /* in the order of the weights, those of several columns in turn */
+    RUNE_MCU_BYTES,     /* as they are, a column after the other */
+    RUNE_MCU_SPREAD     /* plus 128, those of several columns in turn */
+  } layout;             /* of columns */
 } rune_mcu_operands;
 
 /* The word of a column that four bytes give for an even or odd number. */
@@ -81,6 +100,40 @@ RUNE_INLINE void rune_mcu_load_two(const void *from, uint32_t *words) {
   __builtin_memcpy(&both, __builtin_assume_aligned(from, 4), sizeof both);
   words[0] = (uint32_t)both;
   words[1] = (uint32_t)(both >> 32);
+}
+
+/* Brings the sums of `pixels` by `pairs` pairs of channels to the output's scale, and stores the first `count`. */
+RUNE_INLINE void rune_mcu_finish(uint32_t both[][RUNE_MCU_PAIRS], uint32_t first[][RUNE_MCU_PAIRS],
+                                 const int32_t *stream, int8_t *y, int32_t pixels, int32_t pairs, int32_t words,
+                                 int32_t channels, int32_t count, rune_mcu_operands form, rune_mcu_range range) {
+  /* What suits a compiler's choice of registers, on a Cortex-M4: measured. */
+  const bool begins_with_second = pixels > 1 && words == 32;
+#pragma clang loop unroll(full)
+  for (int32_t n = 0; n < pixels; ++n) {
+    uint32_t bytes = 0;
+#pragma clang loop unroll(full)
+    for (int32_t p = 0; p < pairs; ++p) {
+      const int32_t second = form.wide ? (int32_t)both[n][p] : (int32_t)(both[n][p] - first[n][p]) >> 8;
+      int8_t y_first, y_second;
+      if (begins_with_second) y_second = rune_mcu_requantize(second, stream + 6 * p + 4, range);
+      y_first = rune_mcu_requantize((int32_t)first[n][p], stream + 6 * p + 1, range);
+      if (!begins_with_second) y_second = rune_mcu_requantize(second, stream + 6 * p + 4, range);
+      if (channels % 4 == 0 && pairs % 2 == 0) {
+        bytes |= (uint32_t)(uint8_t)y_first << 16 * (p % 2) | (uint32_t)(uint8_t)y_second << (16 * (p % 2) + 8);
+        if (p % 2 == 0) continue;
+        if (2 * p < count) rune_mcu_store(y + n * channels + 2 * p - 2, bytes);
+        bytes = 0;
+        continue;
+      }
+      if (channels % 2 == 0) {
+        const uint16_t both_bytes = (uint16_t)((uint8_t)y_first | (uint8_t)y_second << 8);
+        if (2 * p < count) __builtin_memcpy(__builtin_assume_aligned(y + n * channels + 2 * p, 2), &both_bytes, 2);
+        continue;
+      }
+      if (2 * p < count) y[n * channels + 2 * p] = y_first;
+      if (2 * p + 1 < count) y[n * channels + 2 * p + 1] = y_second;
+    }
+  }
 }
 
 /* `pixels` columns by `pairs` pairs of channels, `unrolled` words in a round.  Of each pair the stream has two biases
@@ -113,50 +166,35 @@ RUNE_INLINE void rune_mcu_block(const uint32_t *columns, const int32_t *stream, 
 #pragma clang loop unroll(full)
         for (int32_t n = 0; n < pixels; ++n) {
           const int32_t column = u % 2 * pixels + n;
-          if (!form.direct && p == 0 && column % 2 == 0) {
+          if (form.layout != RUNE_MCU_BYTES && p == 0 && column % 2 == 0) {
             rune_mcu_load_two(columns + (word + u) * pixels + n, x + column);
           }
-          const uint32_t value = form.direct ? rune_mcu_half(columns[(word + u) / 2], u) : x[column];
+          const uint32_t value = form.layout == RUNE_MCU_BYTES ? rune_mcu_half(columns[(word + u) / 2], u) : x[column];
           both[n][p] = rune_smlad(value, upper, both[n][p]);
           first[n][p] = rune_smlad(value, lower, first[n][p]);
         }
       }
     }
   }
-#pragma clang loop unroll(full)
-  for (int32_t n = 0; n < pixels; ++n) {
-    uint32_t bytes = 0;
-#pragma clang loop unroll(full)
-    for (int32_t p = 0; p < pairs; ++p) {
-      const int32_t second = form.wide ? (int32_t)both[n][p] : (int32_t)(both[n][p] - first[n][p]) >> 8;
-      const int8_t y_first = rune_mcu_requantize((int32_t)first[n][p], stream + 6 * p + 1, range);
-      const int8_t y_second = rune_mcu_requantize(second, stream + 6 * p + 4, range);
-      if (channels % 4 == 0 && pairs % 2 == 0) {
-        bytes |= (uint32_t)(uint8_t)y_first << 16 * (p % 2) | (uint32_t)(uint8_t)y_second << (16 * (p % 2) + 8);
-        if (p % 2 == 0) continue;
-        if (2 * p < count) rune_mcu_store(y + n * channels + 2 * p - 2, bytes);
-        bytes = 0;
-        continue;
-      }
-      if (channels % 2 == 0) {
-        const uint16_t both_bytes = (uint16_t)((uint8_t)y_first | (uint8_t)y_second << 8);
-        if (2 * p < count) __builtin_memcpy(__builtin_assume_aligned(y + n * channels + 2 * p, 2), &both_bytes, 2);
-        continue;
-      }
-      if (2 * p < count) y[n * channels + 2 * p] = y_first;
-      if (2 * p + 1 < count) y[n * channels + 2 * p + 1] = y_second;
-    }
-  }
+  rune_mcu_finish(both, first, stream, y, pixels, pairs, words, channels, count, form, range);
 }
 
-/* Four bytes as numbers `i` to `i + 3` of a column: two words, in turn with those of the other pixels, or as they are. */
-RUNE_INLINE void rune_mcu_put(uint32_t bytes, uint32_t *column, int32_t i, int32_t pixels, rune_mcu_operands form) {
-  if (form.direct) {
-    column[i / 4] = bytes;
+/* Four bytes as numbers `i` to `i + 3` of a column. */
+RUNE_INLINE void rune_mcu_put(uint32_t bytes, void *column, int32_t i, int32_t pixels, rune_mcu_operands form) {
+  uint32_t *const words = column;
+  uint8_t *const spread = column;
+  if (form.layout == RUNE_MCU_BYTES) {
+    words[i / 4] = bytes;
     return;
   }
-  column[i / 2 * pixels] = rune_sxtb16(bytes);
-  column[(i / 2 + 1) * pixels] = rune_sxtb16_ror8(bytes);
+  if (form.layout == RUNE_MCU_HALFWORDS) {
+    words[i / 2 * pixels] = rune_sxtb16(bytes);
+    words[(i / 2 + 1) * pixels] = rune_sxtb16_ror8(bytes);
+    return;
+  }
+  bytes ^= 0x80808080;
+#pragma clang loop unroll(full)
+  for (int32_t k = 0; k < 4; ++k) spread[(i + k) * pixels] = (uint8_t)(bytes >> 8 * k);
 }
 
 RUNE_INLINE uint32_t rune_mcu_word(const int8_t *x) {
@@ -178,6 +216,11 @@ RUNE_INLINE int32_t rune_mcu_within(int32_t offset, int32_t last) {
   return (uint32_t)offset < (uint32_t)last ? offset : last;
 }
 
+/* Whether sums are scaled by products of 32 bits: where the core has no others, and they suffice. */
+RUNE_INLINE bool rune_mcu_splits(int32_t level, int32_t shifts, bool narrow) {
+  return level == RUNE_LEVEL_SINGLE && narrow && shifts == RUNE_MCU_RECIPROCALS;
+}
+
 /* Where a window lies in an image; constants of a kernel. */
 typedef struct {
   int32_t height, width, depth, kernel_height, kernel_width, stride_height, stride_width, dilation_height,
@@ -186,7 +229,7 @@ typedef struct {
 
 /* The window at (top, left) as one column; a depth that is a multiple of four.  Every place is a sum of what loops
  * count, so that a board sees that it lies inside of the column. */
-RUNE_INLINE void rune_mcu_column_of_words(const int8_t *x, uint32_t *column, int32_t pixels, int32_t top, int32_t left,
+RUNE_INLINE void rune_mcu_column_of_words(const int8_t *x, void *column, int32_t pixels, int32_t top, int32_t left,
                                           rune_mcu_operands form, rune_mcu_window w) {
   const uint32_t zeros = ((uint32_t)w.zero & 0xFF) * 0x1010101u;
   const int32_t row = w.kernel_width * w.depth, right = left + (w.kernel_width - 1) * w.dilation_width;
@@ -218,7 +261,7 @@ RUNE_INLINE void rune_mcu_column_of_words(const int8_t *x, uint32_t *column, int
 }
 
 /* The same of any depth, by way of the bytes of the window. */
-RUNE_INLINE void rune_mcu_column_of_bytes(const int8_t *x, int8_t *bytes, uint32_t *column, int32_t pixels, int32_t top,
+RUNE_INLINE void rune_mcu_column_of_bytes(const int8_t *x, int8_t *bytes, void *column, int32_t pixels, int32_t top,
                                           int32_t left, rune_mcu_operands form, rune_mcu_window w) {
   const int32_t row = w.kernel_width * w.depth, count = w.kernel_height * row, size = w.height * w.width * w.depth;
   const int32_t right = left + (w.kernel_width - 1) * w.dilation_width;
@@ -246,20 +289,35 @@ RUNE_INLINE void rune_mcu_column_of_bytes(const int8_t *x, int8_t *bytes, uint32
   for (int32_t i = 0; i < count; i += 4) rune_mcu_put(rune_mcu_word(bytes + i), column, i, pixels, form);
 }
 
+/* Where the taps of a depthwise convolution lie, once its longer side runs along columns; constants of a kernel.
+ * Steps are in elements. */
+typedef struct {
+  int32_t height, width, x_row, x_column, kernel_height, kernel_width, stride_height, stride_width, dilation_height,
+      pad_top, pad_left, zero, y_height, y_width, y_row, y_column, pitch;
+} rune_mcu_plane;
+
+#include "mcu_plain.h"
+
 /* A convolution of one image.  `columns` holds `pixels` windows; `bytes`, where the depth is no multiple of four, one. */
-RUNE_INLINE int32_t rune_mcu_convolution(const int8_t *x, const int32_t *stream, int8_t *y, uint32_t *columns,
-                                         void *bytes, int32_t height, int32_t width, int32_t depth,
+RUNE_INLINE int32_t rune_mcu_convolution(int32_t level, const int8_t *x, const int32_t *stream, int8_t *y,
+                                         uint32_t *columns, void *bytes, int32_t height, int32_t width, int32_t depth,
                                          int32_t kernel_height, int32_t kernel_width, int32_t stride_height,
                                          int32_t stride_width, int32_t dilation_height, int32_t dilation_width,
                                          int32_t pad_top, int32_t pad_left, int32_t zero, int32_t y_height,
                                          int32_t y_width, int32_t channels, int32_t pixels, int32_t pairs,
                                          int32_t unrolled, int32_t words, int32_t direct, int32_t wide, int32_t y_zero,
-                                         int32_t low, int32_t high, int32_t rounds_away, int32_t shifts) {
-  const rune_mcu_operands form = {wide, direct};
+                                         int32_t low, int32_t high, int32_t rounds_away, int32_t shifts,
+                                         int32_t narrow) {
+  const rune_mcu_operands form = {wide, direct ? RUNE_MCU_BYTES : RUNE_MCU_HALFWORDS};
   const rune_mcu_window window = {height,         width,           depth,          kernel_height, kernel_width, stride_height,
                                   stride_width,   dilation_height, dilation_width, pad_top,       pad_left,     zero};
-  const rune_mcu_range range = {y_zero, low, high, rounds_away, shifts};
+  const rune_mcu_range range = {y_zero, low, high, rounds_away, shifts, rune_mcu_splits(level, shifts, narrow)};
   const int32_t total = y_height * y_width;
+  if (level < RUNE_LEVEL_DSP) {
+    rune_mcu_plain_convolution(level, x, stream, y, (uint8_t *)columns, bytes, total, y_width, channels,
+                               rune_mcu_plain_pixels(total, direct), pairs, words, form, range, window);
+    return 0;
+  }
 #pragma clang loop unroll(disable)
   for (int32_t group = 0; group < total; group += pixels) {
     /* The last group overlaps the one before it where the pixels are no multiple of a group's. */
@@ -285,27 +343,26 @@ RUNE_INLINE int32_t rune_mcu_convolution(const int8_t *x, const int32_t *stream,
 }
 
 /* A fully connected layer of one row, of a multiple of four bytes. */
-RUNE_INLINE int32_t rune_mcu_fully_connected(const int8_t *x, const int32_t *stream, int8_t *y, int32_t channels,
-                                             int32_t pairs, int32_t unrolled, int32_t words, int32_t wide,
-                                             int32_t y_zero, int32_t low, int32_t high, int32_t rounds_away,
-                                             int32_t shifts) {
-  const rune_mcu_operands form = {wide, true};
-  const rune_mcu_range range = {y_zero, low, high, rounds_away, shifts};
+RUNE_INLINE int32_t rune_mcu_fully_connected(int32_t level, const int8_t *x, const int32_t *stream, int8_t *y,
+                                             int32_t channels, int32_t pairs, int32_t unrolled, int32_t words,
+                                             int32_t wide, int32_t y_zero, int32_t low, int32_t high,
+                                             int32_t rounds_away, int32_t shifts, int32_t narrow) {
+  const rune_mcu_operands form = {wide, RUNE_MCU_BYTES};
+  const rune_mcu_range range = {y_zero, low, high, rounds_away, shifts, rune_mcu_splits(level, shifts, narrow)};
   const uint32_t *const column = __builtin_assume_aligned(x, 4);
+  if (level < RUNE_LEVEL_DSP) stream = rune_mcu_aligned(stream);
 #pragma clang loop unroll(disable)
   for (int32_t channel = 0, block = 0; channel < channels; channel += 2 * pairs, block += pairs * (6 + words)) {
     const int32_t count = channels % (2 * pairs) == 0 ? 2 * pairs : channels - channel;
-    rune_mcu_block(column, stream + block, y + channel, 1, pairs, unrolled, words, channels, count, form, range);
+    if (level < RUNE_LEVEL_DSP) {
+      rune_mcu_plain_block(level, x, 0, stream, stream + block, y + channel, 1, 0, pairs, words, channels, count, form,
+                           range);
+    } else {
+      rune_mcu_block(column, stream + block, y + channel, 1, pairs, unrolled, words, channels, count, form, range);
+    }
   }
   return 0;
 }
-
-/* Where the taps of a depthwise convolution lie, once its longer side runs along columns; constants of a kernel.
- * Steps are in elements. */
-typedef struct {
-  int32_t height, width, x_row, x_column, kernel_height, kernel_width, stride_height, stride_width, dilation_height,
-      pad_top, pad_left, zero, y_height, y_width, y_row, y_column, pitch;
-} rune_mcu_plane;
 
 /* One channel, or `group` neighbouring ones into planes of their own, of `rows` rows of an image as halfwords; what is
  * outside is there already. */
@@ -332,8 +389,6 @@ RUNE_INLINE void rune_mcu_gather(const int8_t *x, int16_t *plane, int32_t top, i
     }
   }
 }
-
-enum { RUNE_MCU_TAP_WORDS = 32 };
 
 /* The sums of one or two neighbouring columns, whose first begins at the word `x`. */
 RUNE_INLINE void rune_mcu_taps(const uint32_t *x, const uint32_t *first, const uint32_t *second, uint32_t *sums,
@@ -384,7 +439,7 @@ RUNE_INLINE void rune_mcu_depthwise_strip(const uint32_t *plane, const int32_t *
 
 /* A depthwise convolution of one image, `strip` rows of `group` channels at a time; `planes` has room for what they
  * read. */
-RUNE_INLINE int32_t rune_mcu_depthwise(const int8_t *x, const int32_t *stream, int8_t *y, uint32_t *planes,
+RUNE_INLINE int32_t rune_mcu_depthwise(int32_t level, const int8_t *x, const int32_t *stream, int8_t *y, uint32_t *planes,
                                        int32_t height, int32_t width, int32_t x_row, int32_t x_column,
                                        int32_t kernel_height, int32_t kernel_width, int32_t stride_height,
                                        int32_t stride_width, int32_t dilation_height, int32_t pad_top,
@@ -392,12 +447,17 @@ RUNE_INLINE int32_t rune_mcu_depthwise(const int8_t *x, const int32_t *stream, i
                                        int32_t y_row, int32_t y_column, int32_t pitch, int32_t channels,
                                        int32_t multiplier, int32_t group, int32_t strip, int32_t words,
                                        int32_t y_zero, int32_t low, int32_t high, int32_t rounds_away,
-                                       int32_t shifts) {
+                                       int32_t shifts, int32_t narrow) {
   const rune_mcu_plane g = {height,        width,        x_row,           x_column, kernel_height, kernel_width,
                             stride_height, stride_width, dilation_height, pad_top,  pad_left,      zero,
                             y_height,      y_width,      y_row,           y_column, pitch};
-  const rune_mcu_range range = {y_zero, low, high, rounds_away, shifts};
+  const rune_mcu_range range = {y_zero, low, high, rounds_away, shifts, rune_mcu_splits(level, shifts, narrow)};
   const int32_t rows = (strip - 1) * stride_height + (kernel_height - 1) * dilation_height + 1;
+  if (level < RUNE_LEVEL_DSP) {
+    rune_mcu_plain_depthwise(level, x, stream, y, (uint8_t *)planes, channels, multiplier, group, strip, words, rows, g,
+                             range);
+    return 0;
+  }
   const uint32_t zeros = ((uint32_t)zero & 0xFFFF) * 0x10001u;
 #pragma clang loop unroll(disable)
   for (int32_t first_row = 0; first_row < y_height; first_row += strip) {

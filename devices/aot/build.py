@@ -122,7 +122,7 @@ def _linked(board: Board, unit: bytes, flash: int, ram: int, limit: int) -> Elf:
 
 def _stack(board: Board, translation: Translation, file: Elf) -> tuple[int, int]:
     """Bytes of stack, and how many of them the check of the stack leaves alone."""
-    ours = {ENTRY, *(f"f{number}" for number in translation.numbers)}
+    ours = {ENTRY, *(f"fn{number}" for number in translation.numbers)}
     use = stack_use(file, ENTRY, frozenset(ours))
     has_fpu = board.cpu.architecture in (Architecture.CORTEX_M4F, Architecture.CORTEX_M7F)
     exception = EXCEPTION_BYTES_FPU if has_fpu else EXCEPTION_BYTES
@@ -175,7 +175,7 @@ def _body(file: Elf, start: int) -> bytes:
 
 
 def _named(translation: Translation, file: Elf) -> tuple[tuple[int, str], ...]:
-    names = {f"f{number}": translation.name_of(number) for number in translation.numbers}
+    names = {f"fn{number}": translation.name_of(number) for number in translation.numbers}
     names[ENTRY] = translation.name_of(translation.module.exports["run"])
     functions = [symbol for symbol in file.symbols if symbol.is_function and symbol.section == ".text"]
     return tuple(sorted((symbol.address, names.get(symbol.name, symbol.name)) for symbol in functions))

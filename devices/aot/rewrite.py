@@ -1,7 +1,7 @@
 """wasm2c's C, made ours: its functions alone, free of its instance, its memory and its tables.
 
 wasm2c writes C for an instance that is passed around and a memory that may move, with 64-bit addresses.  A
-board has one instance at fixed addresses: functions `f3` with the parameters of the WebAssembly function and
+board has one instance at fixed addresses: functions `fn3` with the parameters of the WebAssembly function and
 nothing else, globals `g0`, loads `i32_load(base, offset)`.  Clang then sees constants where wasm2c had
 pointers.
 """
@@ -22,8 +22,8 @@ _REWRITES = tuple(
         (r"^  (?:uint8_t\* const|uint64_t|\(void\))\s?\(?wasm_rt_local_memory_.*\n", ""),
         (rf"\({_INSTANCE}\)", "(void)"),
         (rf"\({_INSTANCE}, ", "("),
-        (rf"\bw2c_{MODULE_NAME}_f(\d+)\(instance(?:, )?", r"f\1("),
-        (rf"\bw2c_{MODULE_NAME}_f(\d+)\b", r"f\1"),
+        (rf"\bw2c_{MODULE_NAME}_f(\d+)\(instance(?:, )?", r"fn\1("),
+        (rf"\bw2c_{MODULE_NAME}_f(\d+)\b", r"fn\1"),
         (r"\binstance->w2c_g(\d+)\b", r"g\1"),
         (r"\bwasm_rt_local_memory_base, wasm_rt_local_memory_size, &instance->w2c_M0, ", ""),
         (r"\(u64\)\((var_\w+)\) \+ (\d+u)\b", r"\1, \2"),
@@ -123,13 +123,13 @@ def _function(found: re.Match[str]) -> Function:
     number = int(found["number"])
     called = set(_CALL.findall(body))
     known = OPERATIONS | _KEYWORDS | _TYPES
-    unknown = {name for name in called - known if not re.fullmatch(r"f\d+", name)}
+    unknown = {name for name in called - known if not re.fullmatch(r"fn\d+", name)}
     unknown |= set(_FOREIGN.findall(head + body))
     if unknown:
         raise ContainerError(
             f"function {number} of the module uses what boards do not have: {', '.join(sorted(unknown)[:5])}"
         )
-    calls = frozenset(int(name[1:]) for name in called if re.fullmatch(r"f\d+", name))
+    calls = frozenset(int(name[2:]) for name in called if re.fullmatch(r"fn\d+", name))
     return Function(number, head, body, calls, "CALL_INDIRECT" in called)
 
 

@@ -140,7 +140,7 @@ def _table(translation: Translation) -> Iterator[str]:
 
 def _pointer(translation: Translation, function: int) -> str:
     imports = translation.module.imports
-    return f"(rune_function){f'rune_{imports[function]}' if function < len(imports) else f'f{function}'}"
+    return f"(rune_function){f'rune_{imports[function]}' if function < len(imports) else f'fn{function}'}"
 
 
 def presets(translation: Translation) -> Iterator[tuple[int, bytes]]:
@@ -179,7 +179,7 @@ __attribute__((used)) void {ENTRY}(uint32_t task) {{
   if (task == RUNE_TASK_INSTANTIATE) {{
     rune_initialize();
   }} else {{
-    code = f{translation.module.exports["run"]}();
+    code = fn{translation.module.exports["run"]}();
   }}
   rune_call(RUNE_CALL_FINISH, code, 0, 0);
   __builtin_unreachable();
@@ -197,6 +197,6 @@ void rune_instantiate(void) {{
 
 int32_t rune_run(void) {{
   {"rune_depth = 0;" if translation.recursive else ""}
-  return (int32_t)f{translation.module.exports["run"]}();
+  return (int32_t)fn{translation.module.exports["run"]}();
 }}
 """

@@ -189,9 +189,9 @@ def _container_stack(translation: Translation, frames: dict[str, int]) -> int:
     A frame as the compiler reports it holds the return address.  Functions beside the translated ones are
     leaves.
     """
-    own = {function.number: frames.get(f"f{function.number}", 0) for function in translation.functions}
+    own = {function.number: frames.get(f"fn{function.number}", 0) for function in translation.functions}
     leaves = max(
-        (size for name, size in frames.items() if not re.fullmatch(r"f\d+|container_run", name)), default=0
+        (size for name, size in frames.items() if not re.fullmatch(r"fn\d+|container_run", name)), default=0
     )
     outer = frames.get("container_run", 0) + leaves
     if translation.recursive:

@@ -166,7 +166,7 @@ def _entries(translation: Translation) -> str:
             *copies,
             "}",
             "uint8_t container_byte(uint32_t address) { return rune_load8(address, 0); }",
-            f"uint32_t container_run(void) {{ return f{translation.module.exports['run']}(); }}",
+            f"uint32_t container_run(void) {{ return fn{translation.module.exports['run']}(); }}",
             "",
         ]
     )

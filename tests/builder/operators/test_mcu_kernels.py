@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from builder import toolchain
 from builder.families import mcu
+from builder.levels import LEVELS
 from container.manifest import Optimization
 from container.tensors import Quantization
 from examples.tflite_writer import Graph
@@ -98,13 +100,21 @@ DIVISORS = [
 ]
 
 
-@pytest.mark.parametrize("optimization", [Optimization.BALANCED, Optimization.SIZE])
+@pytest.mark.parametrize(
+    ("optimization", "level"),
+    [*((Optimization.BALANCED, level) for level in LEVELS), (Optimization.SIZE, LEVELS[-1])],
+)
 @pytest.mark.parametrize(
     "layers",
     [CONVOLUTIONS, DEPTHWISE, FULLY_CONNECTED, EXTREMES, DIVISORS],
     ids=["convolutions", "depthwise", "fully_connected", "extremes", "divisors"],
 )
-def test_equal_to_the_reference(layers: Sequence[Layer], optimization: Optimization) -> None:
+def test_equal_to_the_reference(
+    layers: Sequence[Layer], optimization: Optimization, level: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On each level of cores, whatever this machine's is."""
+    flags = (*toolchain.COMMON_FLAGS, f"-DRUNE_CORE_LEVEL={level}")
+    monkeypatch.setattr(toolchain, "COMMON_FLAGS", flags)
     graph, generator = Graph("layers"), np.random.default_rng(5)
     for layer in layers:
         layer.add(graph, generator)
@@ -163,6 +173,7 @@ def scaled(weights: np.ndarray[Any, Any], bias: Sequence[int], shift: int) -> mc
         True,
         False,
         wide,
+        True,
     )
 
 
