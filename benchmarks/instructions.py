@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import rune
@@ -17,7 +18,7 @@ from container.abi import Profile
 from container.errors import BudgetError
 from container.sections import Container, load
 from devices.bench import count_instructions
-from devices.board import Board, boards
+from devices.board import Architecture, Board, boards, find
 from devices.counting.run import can_count
 from runtime.sensors.choice import SensorOptions, open_sensors
 
@@ -35,12 +36,26 @@ def usual() -> Iterator[tuple[str, Container]]:
             yield name, container_of(model_path(name))
 
 
+def count_on(container: Container, core: Architecture) -> int:
+    """Instructions of an inference in the code for another Cortex-M, counted on the mps2-an386.
+
+    Its core has every instruction of smaller ones, and an instruction is one wherever it runs.
+    """
+    board = find("mps2-an386")
+    board = replace(board, cpu=replace(board.cpu, architecture=core))
+    return count_instructions(container, board, _samples(container), deadline_s=60).inference
+
+
+def _samples(container: Container) -> dict[str, bytes]:
+    """Random ones, the same every time."""
+    sources = open_sensors(container.manifest, SensorOptions(random=[0]))
+    return {name: source.sample() for name, source in sources.items()}
+
+
 def cells(container: Container, board: Board) -> list[str]:
     """Instructions, and how many for each multiply-accumulate."""
-    sources = open_sensors(container.manifest, SensorOptions(random=[0]))
-    samples = {name: source.sample() for name, source in sources.items()}
     try:
-        found = count_instructions(container, board, samples, deadline_s=60)
+        found = count_instructions(container, board, _samples(container), deadline_s=60)
     except BudgetError:
         return ["does not fit", ""]
     macs = sum(stage.macs for stage in found.stages)
