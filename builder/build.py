@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from builder.golden import Golden, GoldenOptions, golden_vectors
@@ -29,6 +30,10 @@ Report = Callable[[str], None]
 PROFILES = (Profile.SIMD, Profile.MCU)
 DEFAULT_GOLDEN = GoldenOptions()
 NO_VECTORS = Golden((), ())
+LEAST_WORKSPACE = 1536
+"""Bytes that copies of windows may take in any pipeline."""
+TENSORS_TO_WORKSPACE = 8
+"""They may take more where tensors alone need so many times as much."""
 TOOLS = ("apache-tvm", "ziglang", "tflite", "onnx")
 """Packages whose versions can change a container's bytes."""
 
@@ -145,10 +150,20 @@ def emit_target(pipeline: TypedPipeline, module: Any, target: Target) -> Unit:
     from builder.lower import lower
     from builder.program import read_program
 
-    program = read_program(lower(module, target))
+    program = read_program(lower(module, _sparing(module, target)))
     unit = emit_unit(program, generate(program.functions), pipeline.stages, target.profile)
     _check_memory(unit.arena, unit.operators)
     return unit
+
+
+def _sparing(module: Any, target: Target) -> Target:
+    """The target, told what workspaces may take beside tensors: little, unless only speed counts."""
+    from builder.liveness import Lives
+
+    if target.profile is not Profile.MCU or target.optimization is Optimization.SPEED:
+        return target
+    room = max(LEAST_WORKSPACE, Lives(module).peak() // TENSORS_TO_WORKSPACE)
+    return replace(target, column_bytes=min(target.column_bytes, room))
 
 
 def link_target(pipeline: TypedPipeline, unit: Unit, target: Target) -> tuple[bytes, MemoryPlan]:

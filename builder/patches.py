@@ -7,17 +7,14 @@ is exact where it matters and the same on every machine.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-import tvm
-
-from builder.lower import ALIASES, BARRIER
+from builder.liveness import Lives, Step, peak_bytes
 from builder.names import operator_name
 from builder.operators.base import shape_of
 from builder.passes.patches import Region, Spans, compute_in_patches, regions, row_bytes
-from builder.passes.rewriting import is_call, variables_in
 from builder.target import Target
 from container.errors import BudgetError, UsageError
 from container.manifest import MAXIMUM_PATCHES, PatchRecord
@@ -168,87 +165,36 @@ class _Search:
 
 
 def _candidates(module: Any) -> Iterator[_Candidate]:
-    lives = _Lives(module)
+    lives = _Bands(module)
     for region in regions(module):
         heights = {-(-region.height // count) for count in range(2, min(region.height, MAXIMUM_PATCHES) + 1)}
         whole = sum(layer.macs_of_row * shape_of(layer.variable)[1] for layer in region.layers)
         for rows in sorted(heights, reverse=True):
             if region.fits(rows):
-                yield _Candidate(region, rows, region.macs(rows) - whole, lives.peak(region, rows))
+                yield _Candidate(region, rows, region.macs(rows) - whole, lives.banded_peak(region, rows))
 
 
-Step: TypeAlias = Sequence[Hashable]
-"""Names of the blocks of memory that an operator reads and writes."""
+class _Bands(Lives):
+    """The same with a region in bands."""
 
-
-class _Lives:
-    """What operators read and write, by the blocks of memory that tensors are."""
-
-    def __init__(self, module: Any) -> None:
-        main = module["main"]
-        self._roots: dict[Any, Any] = {}
-        """By a variable without code the variable that it lies in."""
-        self._sizes: dict[Any, int] = {variable: _bytes(variable.ty) for variable in main.params}
-        self._steps: list[tuple[Any, Step]] = []
-        for block in main.body.blocks:
-            for binding in block.bindings:
-                self._add(binding.var, binding.value)
-        self._results = self._blocks(main.body.body)
-
-    def _add(self, variable: Any, value: Any) -> None:
-        used = self._blocks(value)
-        if is_call(value, *ALIASES, BARRIER) and used:
-            self._roots[variable] = used[0]
-            return
-        self._sizes[variable] = _bytes(variable.ty)
-        self._steps.append((variable, [*used, variable]))
-
-    def _blocks(self, expression: Any) -> list[Any]:
-        return [self._roots.get(variable, variable) for variable in variables_in(expression)]
-
-    def peak(self, region: Region, rows: int) -> int:
+    def banded_peak(self, region: Region, rows: int) -> int:
         """The most bytes that are alive at once, with a region in bands of so many rows."""
         layers = {layer.variable for layer in region.layers}
-        sizes: dict[Hashable, int] = dict(self._sizes)
+        sizes: dict[Hashable, int] = dict(self.sizes)
         steps: list[Step] = []
-        for variable, step in self._steps:
+        for variable, step in self.steps:
             if variable == region.layers[-1].variable:
                 for number, spans in enumerate(region.spans(rows) or []):
                     steps += self._band(region, number, spans, sizes)
             elif variable not in layers:
                 steps.append(step)
-        return _peak([*steps, self._results], sizes)
+        return peak_bytes([*steps, self.results], sizes)
 
     def _band(self, region: Region, number: int, spans: Spans, sizes: dict[Hashable, int]) -> Iterator[Step]:
-        whole = {region.source: self._roots.get(region.source, region.source)}
+        whole = {region.source: self.roots.get(region.source, region.source)}
         whole[region.layers[-1].variable] = region.layers[-1].variable
         for layer in region.layers:
             names = [whole.get(image, (image, number)) for image in (*layer.sources, layer.variable)]
             if layer.variable not in whole:
                 sizes[layer.variable, number] = spans[layer.variable].rows * row_bytes(layer.variable)
             yield names
-
-
-def _peak(steps: Sequence[Step], sizes: dict[Hashable, int]) -> int:
-    last = {name: number for number, step in enumerate(steps) for name in step}
-    alive: set[Hashable] = set()
-    total = peak = 0
-    for number, step in enumerate(steps):
-        new = set(step) - alive
-        alive |= new
-        total += sum(sizes[name] for name in new)
-        peak = max(peak, total)
-        gone = {name for name in step if last[name] == number}
-        alive -= gone
-        total -= sum(sizes[name] for name in gone)
-    return peak
-
-
-def _bytes(type_: Any) -> int:
-    """Of a tensor, or of all tensors of a tuple."""
-    if hasattr(type_, "fields"):
-        return sum(map(_bytes, type_.fields))
-    count = 1
-    for size in type_.shape.values:
-        count *= int(size)
-    return count * int(tvm.DataType(str(type_.dtype)).bits) // 8

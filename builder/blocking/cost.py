@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from builder.blocking.shapes import Blocking, Convolution, Planes, Strips
+from builder.blocking.shapes import COLUMN_BYTES, Blocking, Convolution, Planes, Strips
 from container.manifest import Optimization
 
 CANDIDATES = 6
@@ -46,6 +46,8 @@ class CostModel:
     """Chooses for each layer what costs least by the estimates below."""
 
     optimization: Optimization = Optimization.BALANCED
+    column_bytes: int = COLUMN_BYTES
+    """The most that the copies of windows may take, unless nothing takes less."""
 
     def convolution(self, layer: Convolution) -> Blocking:
         """The blocking of a convolution or fully connected layer."""
@@ -58,6 +60,8 @@ class CostModel:
     def ranked(self, layer: Convolution) -> list[Blocking]:
         """The blockings of a layer, the best first."""
         sensible = [blocking for blocking in layer.blockings() if is_sensible(layer, blocking)]
+        most = max(self.column_bytes, min(map(layer.column_bytes, sensible)))
+        sensible = [blocking for blocking in sensible if layer.column_bytes(blocking) <= most]
         return sorted(
             sensible, key=lambda blocking: self.cost(layer, blocking, instructions(layer, blocking))
         )

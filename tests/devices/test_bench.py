@@ -12,7 +12,7 @@ from container.errors import UsageError
 from container.manifest import Optimization
 from container.sections import Container
 from devices.bench import BoardBench, count_instructions
-from devices.board import find
+from devices.board import Architecture, find
 from runtime.sensors.choice import SensorOptions, open_sensors
 from tests.devices.aot import containers
 from tests.snapshots import GOLDEN
@@ -34,11 +34,15 @@ MODELS = {
 }
 FAST = {"resnet-speed": "resnet"}
 """Built with `--optimize speed`."""
+SMALLER = {"kws-m0": Architecture.CORTEX_M0, "kws-m3": Architecture.CORTEX_M3}
+"""Code for smaller cores, which this board's core runs as it is: the same instructions, one by one."""
 EXAMPLES = {"sine": "sine", "sine-int8": "sine/int8.Runefile", "digits": "digits"}
 UPDATE = "RUNE_UPDATE_GOLDEN=1 python3 tasks.py test tests/devices/test_bench.py"
 
 
 def container_of(name: str) -> Container:
+    if name in SMALLER:
+        return containers.model("kws")
     if name in FAST:
         return containers.model(FAST[name], Optimization.SPEED)
     return containers.model(MODELS[name]) if name in MODELS else containers.example(EXAMPLES[name])
@@ -52,10 +56,11 @@ def samples_of(container: Container) -> dict[str, bytes]:
 def counted(name: str, *, operators: bool = False) -> BoardBench:
     needs("qemu-system-arm")
     container = container_of(name)
-    return count_instructions(container, find(BOARD), samples_of(container), operators=operators)
+    board = containers.board_with(SMALLER[name]) if name in SMALLER else find(BOARD)
+    return count_instructions(container, board, samples_of(container), operators=operators)
 
 
-@pytest.mark.parametrize("name", [*MODELS, *FAST, *EXAMPLES])
+@pytest.mark.parametrize("name", [*MODELS, *FAST, *SMALLER, *EXAMPLES])
 def test_no_more_instructions_than_were_recorded(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     found = counted(name).inference
     record = json.loads(RECORD.read_text()) if RECORD.exists() else {}

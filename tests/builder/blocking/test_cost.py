@@ -64,3 +64,11 @@ def test_what_it_chooses() -> None:
 def test_long_columns() -> None:
     """1,800 bytes of which two do not fit as halfwords, and one does not either."""
     assert CostModel().convolution(Convolution(64, 64, 1800)).direct
+
+
+def test_long_columns_where_memory_is_short() -> None:
+    """Two pixels of 800 taps as halfwords take 3,200 bytes, one as bytes 800: all that is left of these."""
+    layer = Convolution(64, 32, 800)
+    assert layer.column_bytes(CostModel().convolution(layer)) == 3200
+    for room, taken in ((3199, 1600), (1599, 800), (0, 800)):
+        assert layer.column_bytes(CostModel(column_bytes=room).convolution(layer)) == taken
