@@ -32,6 +32,8 @@ from rune.text import table
 ROUND_S = 0.01
 """Of one engine's half of a round."""
 SAMPLING_S = 0.5
+WARMING_S = 2.0
+"""JavaScript's compiler takes that long to see what is worth its best."""
 _HOST = """(module
   (table (export "host") 2 funcref)
   (type $call (func (param i32 i32 i32) (result i32)))
@@ -130,7 +132,9 @@ def litert(model: bytes) -> Callable[[int], None] | None:
 
 
 def in_turn(engines: Sequence[Callable[[int], None]], rounds: int) -> list[list[float]]:
-    """Microseconds of one inference in each engine, round by round."""
+    """Microseconds of one inference in each engine, round by round, once all are warm."""
+    for engine in engines:
+        _for_about(engine, WARMING_S)
     counts = [max(1, round(ROUND_S / _seconds(engine, 20))) for engine in engines]
     return [
         [_seconds(engine, count) * 1e6 for engine, count in zip(engines, counts, strict=True)]
