@@ -10,7 +10,7 @@ import numpy as np
 from builder.c_types import C_TYPES, FAILURE_DEFINITIONS
 from builder.codegen import CFunction
 from builder.levels import for_levels
-from builder.plan import Lifetime, Placement, high_water, place
+from builder.plan import Lifetime, Placement, Slide, high_water, place
 from builder.program import Operand, Program, State, Step, Tensor
 from builder.state_plan import plan_states
 from container.abi import Failure, Profile, error_code
@@ -95,6 +95,7 @@ class _Emitter:
         self._program = program
         self._functions = functions
         self._stages = stages
+        self._profile = profile
         self._alignment = ALIGNMENT[profile]
         self._constants: dict[tuple[str, bytes], str] = {}
         self._workspaces: dict[int, int] = {}
@@ -104,7 +105,7 @@ class _Emitter:
     def unit(self) -> Unit:
         actions = self._actions()
         lifetimes = self._lifetimes(actions)
-        placement = place(lifetimes, self._alignment)
+        placement = place(lifetimes, self._alignment, self._slides(lifetimes))
         lines = list(FAILURE_DEFINITIONS)
         lines += [f'#include "{header}"' for header in KERNEL_HEADERS]
         lines += self._prototypes()
@@ -223,6 +224,24 @@ class _Emitter:
                 lifetimes[key] = Lifetime(sizes[key], first, number)
         return lifetimes
 
+    def _slides(self, lifetimes: Mapping[int, Lifetime]) -> dict[tuple[int, int], Slide]:
+        """Which results may lie upon arguments that nothing needs later, by the keys of argument and result.
+
+        On boards alone, where memory is short: hosts get their memory in pages, and loops whose operands
+        cannot touch each other.
+        """
+        slides: dict[tuple[int, int], Slide] = {}
+        for step in self._program.steps if self._profile is Profile.MCU else ():
+            for number, result in enumerate(step.results):
+                held = self._keys(step.holds)
+                for argument in self._keys(step.arguments):
+                    if argument in held or result.key in held:
+                        continue
+                    slide = _slide(step, argument, number) if result.key in lifetimes else None
+                    if slide and lifetimes[argument].last == lifetimes[result.key].first:
+                        slides[argument, result.key] = slide
+        return slides
+
     def _memory(self, placement: Placement) -> list[str]:
         lines = [
             f"#define {'TENSOR' if key >= 0 else 'WORKSPACE'}_{abs(key)} {offset}"
@@ -245,6 +264,23 @@ class _Emitter:
             )
             for number, action in enumerate(actions)
         )
+
+
+def _slide(step: Step, argument: int, number: int) -> Slide | None:
+    """How the block of a result may lie upon that of an argument, told by its key, of which a step may have
+    several uses; None where it may not."""
+    result = step.results[number]
+    overlaps = {overlap.argument: overlap for overlap in step.overlaps if overlap.result == number}
+    found = set()
+    for position, operand in enumerate(step.arguments):
+        if isinstance(operand, Tensor) and operand.key == argument:
+            overlap = overlaps.get(position)
+            # Either may be part of its block.
+            further = result.offset - operand.offset
+            if overlap is None or further % overlap.step:
+                return None
+            found.add(Slide(overlap.distance + further, overlap.step))
+    return found.pop() if len(found) == 1 else None
 
 
 def _blocks(lifetimes: Mapping[int, Lifetime], placement: Placement) -> tuple[tuple[int, ...], ...]:

@@ -26,6 +26,8 @@ CODELESS = (*ALIASES, *VIEWS)
 
 IN_PLACE = "rune.in_place"
 """Attribute of a kernel: numbers of an argument and of the result that may lie where it lies, in turn."""
+OVERLAPS = "rune.overlaps"
+"""Attribute of a kernel: the numbers of each `Overlap`, in turn."""
 
 
 def lower(module: Any, target: Target) -> Any:
@@ -90,6 +92,9 @@ def _legalizer(operator: Operator, target: Target) -> Callable[[Any, Any], Any]:
         function = kernel.function.with_attr("rune.macs", operator.macs(call))
         if kernel.in_place:
             function = function.with_attr(IN_PLACE, [number for pair in kernel.in_place for number in pair])
+        if kernel.overlaps:
+            numbers = [number for overlap in kernel.overlaps for number in overlap.numbers()]
+            function = function.with_attr(OVERLAPS, numbers)
         types = list(call.ty.fields) if isinstance(call.ty, relax.TupleType) else call.ty
         arguments = _not_all_constant(builder, kernel.arguments)
         return relax.call_tir(builder.add_func(function, operator.name), arguments, types)

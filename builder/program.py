@@ -10,7 +10,8 @@ import numpy as np
 import tvm
 from tvm import relax
 
-from builder.lower import CODELESS, IN_PLACE
+from builder.access_order import Overlap
+from builder.lower import CODELESS, IN_PLACE, OVERLAPS
 from builder.names import kernel_name, operator_name, stage_number
 from builder.operators.rows import ROWS, STACKED_ROWS
 from builder.state import STATES
@@ -54,6 +55,8 @@ class Step:
     """Numbers of an argument and of the result that may lie where it lies."""
     holds: tuple[Tensor, ...] = ()
     """What must keep its place during the step besides."""
+    overlaps: tuple[Overlap, ...] = ()
+    """What results may overwrite of arguments that nothing else needs."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,16 @@ class _Reader:
         operands = tuple(self._operand(argument) for argument in arguments.fields)
         macs, pairs = int(attributes.get("rune.macs", 0)), list(map(int, attributes.get(IN_PLACE, ())))
         in_place = tuple(zip(pairs[::2], pairs[1::2], strict=True))
-        step = Step(operator_name(variable.name), self._stage, name, operands, results, macs, in_place)
+        step = Step(
+            operator_name(variable.name),
+            self._stage,
+            name,
+            operands,
+            results,
+            macs,
+            in_place,
+            overlaps=_overlaps(attributes),
+        )
         self._program.steps.append(step)
         return results if isinstance(call.ty_args[0], relax.TupleType) else results[0]
 
@@ -210,3 +222,8 @@ class _Reader:
 def _bytes(type_: Any) -> int:
     count = int(np.prod([int(size) for size in type_.shape.values], dtype=np.int64))
     return count * int(tvm.DataType(str(type_.dtype)).bits) // 8
+
+
+def _overlaps(attributes: Any) -> tuple[Overlap, ...]:
+    numbers = list(map(int, attributes.get(OVERLAPS, ())))
+    return tuple(Overlap(*numbers[first : first + 4]) for first in range(0, len(numbers), 4))

@@ -10,8 +10,18 @@ from typing import Any, ClassVar
 import numpy as np
 
 from builder import tir
+from builder.access_order import Overlap, elementwise_distance
 from builder.fixed_point import ACTIVATION_BOUNDS, INTEGER_RANGE, activation_range, quantize_multiplier
-from builder.operators.base import Kernel, Node, Operator, Unsupported, dtype_of, per_tensor, shape_of
+from builder.operators.base import (
+    Kernel,
+    Node,
+    Operator,
+    Unsupported,
+    dtype_of,
+    element_bytes,
+    per_tensor,
+    shape_of,
+)
 from builder.quantized import fused_activation, requantize, requantized_value
 from builder.target import Target
 from container.abi import Failure
@@ -52,7 +62,13 @@ class Elementwise(Operator):
         ]
         whole = [(f"table{i}", shape_of(table), dtype_of(table)) for i, table in enumerate(tables)]
         buffers = [*arguments, *whole, ("y", extents, dtype_of(call))]
-        return Kernel(tir.kernel(buffers, body), call.args)
+        # What is broadcast is read again; of the rest, element i is read for element i of the result.
+        overlaps = [
+            Overlap(number, 0, elementwise_distance(math.prod(extents), *map(element_bytes, (x, call))))
+            for number, (x, shape) in enumerate(zip(inputs, shapes, strict=True))
+            if tuple(shape) == tuple(extents)
+        ]
+        return Kernel(tir.kernel(buffers, body), call.args, overlaps=overlaps)
 
     def _store(self, call: Any, result: Any, position: Sequence[Any], operands: Sequence[Any]) -> None:
         refused = self.refused(call, *operands)

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from builder import tir
-from builder.blocking.shapes import GROUP, Blocking, Blockings, Convolution, Planes
+from builder.access_order import Accesses, Overlap, grouped, rounded_up, window_reads
+from builder.blocking.shapes import GROUP, PLAIN_PIXELS, Blocking, Blockings, Convolution, Planes
 from builder.families.linear_sums import linear_sum
 from builder.families.simd_sums import ATTRIBUTES
 from builder.families.window import SHARED_PAD, Window
@@ -188,12 +189,36 @@ def _convolution(
     stream = pack(scaled, blocking.pairs)
     buffers, arguments = _with_pad(call, [("x", shapes[0], "int8"), ("w", stream.shape, "int32")])
     kernel = tir.kernel([*buffers, ("y", y_shape, "int8")], body)
-    return Kernel(kernel, [call.args[0], constant(stream), *arguments])
+    overlaps = () if _shares_pad(call) else (_window_overlap(window, shapes, blocking),)
+    return Kernel(kernel, [call.args[0], constant(stream), *arguments], overlaps=overlaps)
+
+
+def _window_overlap(
+    window: Window, shapes: tuple[tuple[int, ...], tuple[int, ...]], blocking: Blocking
+) -> Overlap:
+    """What holds on all levels of cores, which take different numbers of pixels at a time."""
+    (batches, *image), y_shape = shapes
+    reads, total = window_reads(window, image, *y_shape[1:3]), math.prod(y_shape[1:3])
+    pixels = (blocking.pixels, 1 if blocking.direct else min(total, PLAIN_PIXELS))
+    with_dsp, plain = (
+        grouped(reads, y_shape[3], count).repeated(batches, math.prod(image), math.prod(y_shape[1:]))
+        for count in pixels
+    )
+    read_bytes = math.prod(shapes[0])
+    # Cores without DSP instructions read the windows of 1x1 convolutions where they lie.
+    is_point = window.kernel_height * window.kernel_width == 1
+    distance = plain.interleaved_distance() if is_point else plain.distance(read_bytes)
+    return Overlap(0, 0, max(with_dsp.distance(read_bytes), distance))
+
+
+def _shares_pad(call: Any) -> bool:
+    """Whether the kernel is that of several calls, whose windows lie differently."""
+    return SHARED_PAD in call.attrs.keys()  # noqa: SIM118
 
 
 def _with_pad(call: Any, buffers: Sequence[tuple[str, Sequence[int], str]]) -> tuple[list[Any], list[Any]]:
     """The buffers and one for `pad_top`, and what is passed for it, where calls share their kernel."""
-    if SHARED_PAD not in call.attrs.keys():  # noqa: SIM118
+    if not _shares_pad(call):
         return list(buffers), []
     pad = np.array([int(call.attrs["pad_top"])], "int32")
     return [*buffers, ("pad", pad.shape, "int32")], [constant(pad)]
@@ -243,7 +268,23 @@ def depthwise(call: Any, scaled: Scaling, window: Window, blockings: Blockings) 
         call, [("x", shape_of(call.args[0]), "int8"), ("w", stream.shape, "int32")]
     )
     kernel = tir.kernel([*buffers, ("y", shape_of(call), "int8")], body)
-    return Kernel(kernel, [call.args[0], constant(stream), *arguments])
+    stays = channels == image[2] and not _shares_pad(call)
+    overlaps = (_depthwise_overlap(call, sides, strips.rows),) if stays else ()
+    return Kernel(kernel, [call.args[0], constant(stream), *arguments], overlaps=overlaps)
+
+
+def _depthwise_overlap(call: Any, sides: Sides, strip: int) -> Overlap:
+    """Of a strip, each channel is read before its results are written, a few neighbours at a time.
+
+    So while channels stay where they are, what counts is what later strips read.
+    """
+    batches, *image = shape_of(call.args[0])
+    rows, columns, channels = sides.rows, sides.columns, image[2]
+    starts = np.minimum(np.arange(0, rows.result, strip), rows.result - strip)
+    reads = np.clip(starts * rows.stride - rows.pad, 0, rows.size) * rows.x_step
+    ends = (starts + strip - 1) * rows.y_step + (columns.result - 1) * columns.y_step + channels
+    order = Accesses(reads, ends).repeated(batches, math.prod(image), math.prod(shape_of(call)[1:]))
+    return Overlap(0, 0, rounded_up(order.distance(math.prod(shape_of(call.args[0]))), channels), channels)
 
 
 def add(call: Any, sign: int) -> Kernel | None:
@@ -267,7 +308,7 @@ def add(call: Any, sign: int) -> Kernel | None:
         tir.evaluate(tir.call("int32", "rune_mcu_add", *tensors, count, *constants))
 
     buffers = [(name, (count,), "int8") for name in "aby"]
-    return Kernel(tir.kernel(buffers, body), call.args)
+    return Kernel(tir.kernel(buffers, body), call.args, overlaps=(Overlap(0, 0, 0), Overlap(1, 0, 0)))
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from typing import Any
 
 from builder import tir
+from builder.access_order import Overlap, grouped, window_reads
 from builder.families.window import Window, inside, taps, tflite_window
 from builder.fixed_point import ACTIVATION_BOUNDS
-from builder.operators.base import Kernel, Node, Operator, Unsupported, dtype_of, shape_of
+from builder.operators.base import Kernel, Node, Operator, Unsupported, dtype_of, element_bytes, shape_of
 from builder.quantized import fused_activation, output_attributes
 from builder.target import Target
 
@@ -63,7 +65,16 @@ class Pooling(Operator):
                 result = _bounded(call, self.finish(call, total.value, count))
                 tir.store(y, (n, oy, ox, c), tir.cast(dtype, result))
 
-        return Kernel(tir.kernel([("x", shape, dtype), ("y", shape_of(call), dtype)], body), call.args)
+        buffers = [("x", shape, dtype), ("y", shape_of(call), dtype)]
+        return Kernel(tir.kernel(buffers, body), call.args, overlaps=(_overlap(call, window),))
+
+
+def _overlap(call: Any, window: Window) -> Overlap:
+    (batches, *image), (_, *result) = shape_of(call.args[0]), shape_of(call)
+    order = grouped(window_reads(window, image, *result[:2]), result[2], pixels=1)
+    order = order.repeated(batches, math.prod(image), math.prod(result))
+    distance = order.channelwise_distance(result[2], math.prod(shape_of(call.args[0])))
+    return Overlap(0, 0, distance * element_bytes(call))
 
 
 def _bounded(call: Any, value: Any) -> Any:

@@ -24,6 +24,7 @@ from builder.target import Target
 from container.tensors import Quantization
 
 if TYPE_CHECKING:
+    from builder.access_order import Overlap
     from builder.importers.tflite_state import ModelMemory
 
 MAXIMUM_INTEGERS = 1 << 16
@@ -51,6 +52,8 @@ class Kernel:
     arguments: Sequence[Any]
     in_place: Sequence[tuple[int, int]] = ()
     """Numbers of an argument and of a result that the function can compute where that argument lies."""
+    overlaps: Sequence[Overlap] = ()
+    """What results may overwrite of arguments while the function still works."""
 
 
 @dataclass(frozen=True)
@@ -247,6 +250,11 @@ def shape_of(expression: Any) -> tuple[int, ...]:
 
 def dtype_of(expression: Any) -> str:
     return str(expression.ty.dtype)
+
+
+def element_bytes(expression: Any) -> int:
+    """Of each element of a Relax expression."""
+    return np.dtype(dtype_of(expression)).itemsize
 
 
 def normalised_axis(axis: int, rank: int) -> int:
