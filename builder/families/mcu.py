@@ -224,12 +224,14 @@ def _with_pad(call: Any, buffers: Sequence[tuple[str, Sequence[int], str]]) -> t
     return [*buffers, ("pad", pad.shape, "int32")], [constant(pad)]
 
 
-def depthwise(call: Any, scaled: Scaling, window: Window, blockings: Blockings) -> Kernel | None:
-    """A depthwise convolution; None where the kernel does not fit."""
-    batches, *image = shape_of(call.args[0])
-    channels = shape_of(call)[3]
-    sides = Sides.of(call, window, image)
-    taps = scaled.weights.reshape(channels, window.kernel_height, window.kernel_width)
+def taps_along_columns(call: Any, weights: Array, window: Window) -> tuple[Sides, Array, int, int] | None:
+    """The sides of a depthwise convolution, turned so that the longer one of its filters runs along columns.
+
+    With them its taps [channels, rows, columns], the words of a row of them, and the halfwords from one row
+    of a copied channel to the next.  None where the kernels do not fit.
+    """
+    sides = Sides.of(call, window, shape_of(call.args[0])[1:])
+    taps = weights.reshape(shape_of(call)[3], window.kernel_height, window.kernel_width)
     if window.kernel_height > window.kernel_width:
         sides, taps = sides.swapped(), taps.transpose(0, 2, 1)
     if sides.columns.dilation != 1 or sides.columns.stride > 2:
@@ -238,6 +240,17 @@ def depthwise(call: Any, scaled: Scaling, window: Window, blockings: Blockings) 
     if sides.rows.kernel * words > LARGEST_TAP_WORDS:
         return None
     pitch = round_up((sides.columns.result - 1) * sides.columns.stride + 2 * words, 2)
+    return sides, taps, words, pitch
+
+
+def depthwise(call: Any, scaled: Scaling, window: Window, blockings: Blockings) -> Kernel | None:
+    """A depthwise convolution; None where the kernel does not fit."""
+    batches, *image = shape_of(call.args[0])
+    channels = shape_of(call)[3]
+    rows_of_taps = taps_along_columns(call, scaled.weights, window)
+    if rows_of_taps is None:
+        return None
+    sides, taps, words, pitch = rows_of_taps
     # Channels are gathered by words where each is one plane and they are whole words.
     has_groups = image[2] % GROUP == 0 and channels == image[2]
     rows = sides.rows

@@ -15,11 +15,10 @@ import numpy as np
 from builder import tir
 from builder.blocking.shapes import COLUMN_BYTES, PLANE_BYTES, Planes, Strips
 from builder.families.mcu import (
-    LARGEST_TAP_WORDS,
     Array,
-    Sides,
     pack_taps,
     round_up,
+    taps_along_columns,
     words_of,
     workspace,
 )
@@ -148,16 +147,10 @@ def depthwise(call: Any, scaled: Scaling, window: Window) -> Kernel | None:
     """A depthwise convolution; None where the kernel does not fit."""
     batches, *image = shape_of(call.args[0])
     channels = shape_of(call)[3]
-    sides = Sides.of(call, window, image)
-    taps = scaled.weights.reshape(channels, window.kernel_height, window.kernel_width)
-    if window.kernel_height > window.kernel_width:
-        sides, taps = sides.swapped(), taps.transpose(0, 2, 1)
-    if sides.columns.dilation != 1 or sides.columns.stride > 2:
+    rows_of_taps = taps_along_columns(call, scaled.weights, window)
+    if rows_of_taps is None:
         return None
-    words = -(-(sides.columns.kernel + (sides.columns.stride == 1)) // 2)
-    if sides.rows.kernel * words > LARGEST_TAP_WORDS:
-        return None
-    pitch = round_up((sides.columns.result - 1) * sides.columns.stride + 2 * words, 2)
+    sides, taps, words, pitch = rows_of_taps
     # Two channels are gathered by words, where each is one plane and they are whole words.
     group = 2 if image[2] % 2 == 0 and channels == image[2] else 1
     planes = Planes(sides.rows.result, sides.rows.extent, sides.rows.stride, pitch, group > 1)

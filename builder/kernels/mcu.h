@@ -412,17 +412,23 @@ RUNE_INLINE void rune_mcu_taps(const uint32_t *x, const uint32_t *first, const u
   }
 }
 
+/* The taps of all rows as `first` has them, and for the column after it: one halfword later. */
+RUNE_INLINE void rune_mcu_shift_taps(const int32_t *taps, uint32_t *first, uint32_t *second, int32_t words,
+                                     rune_mcu_plane g) {
+#pragma clang loop unroll(full)
+  for (int32_t t = 0; t < g.kernel_height * words; ++t) {
+    first[t] = (uint32_t)taps[t];
+    second[t] = first[t] << 16 | (t % words == 0 ? 0 : first[t - 1] >> 16);
+  }
+}
+
 /* `strip` rows of one output channel from its plane.  Of each channel the stream has bias, scale, and its taps as pairs
  * of halfwords, `words` to a row. */
 RUNE_INLINE void rune_mcu_depthwise_strip(const uint32_t *plane, const int32_t *taps, int8_t *y, int32_t strip,
                                           int32_t words, rune_mcu_plane g, rune_mcu_range range) {
   const int32_t scale[2] = {taps[1], taps[2]};
   uint32_t a[RUNE_MCU_TAP_WORDS], b[RUNE_MCU_TAP_WORDS];
-#pragma clang loop unroll(full)
-  for (int32_t t = 0; t < g.kernel_height * words; ++t) {
-    a[t] = (uint32_t)taps[3 + t];
-    b[t] = a[t] << 16 | (t % words == 0 ? 0 : a[t - 1] >> 16);
-  }
+  rune_mcu_shift_taps(taps + 3, a, b, words, g);
   const int32_t step = g.stride_width == 1 ? 2 : 1;
 #pragma clang loop unroll(disable)
   for (int32_t row = 0; row < strip; ++row) {

@@ -171,11 +171,7 @@ RUNE_INLINE void rune_mcu16_depthwise_strip(const uint32_t *plane, const int32_t
                                             int32_t words, rune_mcu_plane g, rune_mcu16_range range) {
   const int32_t scale[2] = {taps[1], taps[2]};
   uint32_t a[RUNE_MCU_TAP_WORDS], b[RUNE_MCU_TAP_WORDS];
-#pragma clang loop unroll(full)
-  for (int32_t t = 0; t < g.kernel_height * words; ++t) {
-    a[t] = (uint32_t)taps[3 + t];
-    b[t] = a[t] << 16 | (t % words == 0 ? 0 : a[t - 1] >> 16);
-  }
+  rune_mcu_shift_taps(taps + 3, a, b, words, g);
   const int32_t step = g.stride_width == 1 ? 2 : 1;
 #pragma clang loop unroll(disable)
   for (int32_t row = 0; row < strip; ++row) {

@@ -8,6 +8,8 @@ from typing import Any
 import tvm
 from tvm import relax
 
+from builder.passes.rewriting import substituted
+
 
 def inline_function(emit: Callable[[Any, str], Any], module: Any, inputs: Sequence[Any]) -> list[Any]:
     """Emits the bindings of `main` on `inputs`, `emit(expression, name)` binding each; returns its results.
@@ -19,12 +21,12 @@ def inline_function(emit: Callable[[Any, str], Any], module: Any, inputs: Sequen
     position = 0
     for block in main.body.blocks:
         for binding in block.bindings:
-            value = inliner.substituted(binding.value)
+            value = substituted(binding.value, inliner.value)
             if isinstance(value, (relax.Call, relax.TupleGetItem)):
                 value = emit(value, f"{_name(value)}_{position}")
                 position += 1
             inliner.values[binding.var] = value
-    result = inliner.substituted(main.body.body)
+    result = substituted(main.body.body, inliner.value)
     return list(result.fields) if isinstance(result, relax.Tuple) else [result]
 
 
@@ -34,21 +36,9 @@ class _Inliner:
         self._functions: dict[Any, Any] = {}
         self.values = values
 
-    def substituted(self, expression: Any) -> Any:
-        if isinstance(expression, tvm.ir.GlobalVar):
-            return self._function(expression)
-        if isinstance(expression, tvm.ir.Var):
-            return self.values[expression]
-        if isinstance(expression, relax.Tuple):
-            return relax.Tuple([self.substituted(field) for field in expression.fields])
-        if isinstance(expression, relax.TupleGetItem):
-            return relax.TupleGetItem(self.substituted(expression.tuple_value), expression.index)
-        if isinstance(expression, relax.Call):
-            arguments = [self.substituted(argument) for argument in expression.args]
-            return relax.Call(
-                expression.op, arguments, expression.attrs, expression.ty_args, ret_ty=expression.ty
-            )
-        return expression
+    def value(self, variable: Any) -> Any:
+        """What a variable of the module is in the function that is being built."""
+        return self._function(variable) if isinstance(variable, tvm.ir.GlobalVar) else self.values[variable]
 
     def _function(self, variable: Any) -> Any:
         if variable not in self._functions:

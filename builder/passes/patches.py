@@ -25,7 +25,7 @@ from builder.families.window import SHARED_PAD, Window
 from builder.operators import by_name
 from builder.operators.base import dtype_of, is_constant, shape_of
 from builder.operators.rows import Rows, StackedRows
-from builder.passes.rewriting import is_call, variables_in
+from builder.passes.rewriting import is_call, substituted, variables_in
 from builder.state import STATES
 from builder.target import Target
 
@@ -317,7 +317,7 @@ class _Patched:
                 for block in self._function.body.blocks:
                     for binding in block.bindings:
                         self._bind(binding)
-                result = self._builder.emit_output(self._substituted(self._function.body.body))
+                result = self._builder.emit_output(substituted(self._function.body.body, self._value))
             self._builder.emit_func_output(result)
         return self._builder.get()["main"]
 
@@ -325,7 +325,7 @@ class _Patched:
         if binding.var == self._region.result:
             self._values[binding.var] = self._stacked()
         elif binding.var not in self._layers:
-            value = self._substituted(binding.value)
+            value = substituted(binding.value, self._value)
             self._values[binding.var] = self._builder.emit(value, binding.var.name)
 
     def _stacked(self) -> Any:
@@ -355,19 +355,8 @@ class _Patched:
         start, stop = needed.start - has.start, needed.stop - has.start
         return self._builder.emit(Rows().of(image, start, stop), image.name)
 
-    def _substituted(self, expression: Any) -> Any:
-        if isinstance(expression, tvm.ir.Var):
-            return self._values.get(expression, expression)
-        if isinstance(expression, relax.Tuple):
-            return relax.Tuple([self._substituted(field) for field in expression.fields])
-        if isinstance(expression, relax.TupleGetItem):
-            return relax.TupleGetItem(self._substituted(expression.tuple_value), expression.index)
-        if isinstance(expression, relax.Call):
-            arguments = [self._substituted(argument) for argument in expression.args]
-            return relax.Call(
-                expression.op, arguments, expression.attrs, expression.ty_args, ret_ty=expression.ty
-            )
-        return expression
+    def _value(self, variable: Any) -> Any:
+        return self._values.get(variable, variable)
 
 
 def patch_name(name: str, number: int) -> str:

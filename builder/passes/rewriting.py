@@ -52,6 +52,22 @@ def variables_in(expression: Any) -> list[Any]:
     return found
 
 
+def substituted(expression: Any, value_of: Callable[[Any], Any]) -> Any:
+    """The expression with `value_of` each variable, local or global, in its place."""
+    if isinstance(expression, tvm.ir.Var | tvm.ir.GlobalVar):
+        return value_of(expression)
+    if isinstance(expression, relax.Tuple):
+        return relax.Tuple([substituted(field, value_of) for field in expression.fields])
+    if isinstance(expression, relax.TupleGetItem):
+        return relax.TupleGetItem(substituted(expression.tuple_value, value_of), expression.index)
+    if isinstance(expression, relax.Call):
+        arguments = [substituted(argument, value_of) for argument in expression.args]
+        return relax.Call(
+            expression.op, arguments, expression.attrs, expression.ty_args, ret_ty=expression.ty
+        )
+    return expression
+
+
 class Rewriter:
     """What rules work with: the function so far, and where to put more of it."""
 
