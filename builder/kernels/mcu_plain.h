@@ -150,12 +150,12 @@ RUNE_INLINE void rune_mcu_sum_weights(const int32_t *stream, void *sums, int32_t
 }
 
 /* `pixels` columns by the `pairs` pairs of channels from `channel` on: a pair at a time but where a single pixel leaves
- * registers.  `sums` are those of the weights, for spread columns. */
+ * registers, or on cores with few of them saves loads that cost more than two sums kept in memory.  `sums` are those of the weights, for spread columns. */
 RUNE_INLINE void rune_mcu_plain_block(int32_t level, const void *columns, int32_t step, const void *sums,
                                       const int32_t *header, int8_t *y, int32_t pixels, int32_t channel, int32_t pairs,
                                       int32_t words, int32_t channels, int32_t count, rune_mcu_operands form,
                                       rune_mcu_range range) {
-  const int32_t some = level == RUNE_LEVEL_SUMS && pixels == 1 ? pairs : 1;
+  const int32_t some = pixels > 1 ? 1 : level == RUNE_LEVEL_SUMS || pairs % 2 != 0 ? pairs : 2;
   const uint8_t *const weights = (const uint8_t *)(header + 6 * pairs);
 #pragma clang loop unroll(disable)
   for (int32_t p = 0; 2 * p < count; p += some) {
