@@ -147,9 +147,10 @@ def test_unsupported_operators_are_named(capfd: pytest.CaptureFixture[str]) -> N
 
 
 def test_pytorch_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = program("mlp")
     monkeypatch.setitem(__import__("sys").modules, "torch", None)
     with pytest.raises(CompileError, match="is not installed") as caught:
-        load_program(program("mlp"), "model.pt2")
+        load_program(data, "model.pt2")
     assert "pip install torch" in str(caught.value.hint)
 
 

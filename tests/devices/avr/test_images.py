@@ -50,7 +50,7 @@ def test_the_same_container_gives_the_same_hex_that_holds_the_data() -> None:
 
 def test_what_does_not_fit_is_refused_with_its_size() -> None:
     with pytest.raises(
-        BudgetError, match=r"does not fit uno: it needs at least 6,\d\d\d bytes of RAM, 2,048"
+        BudgetError, match=r"does not fit uno: it needs at least 4,\d\d\d bytes of RAM, 2,048"
     ):
         build.build_avr_image(containers.model("micro_speech"), UNO)
     with pytest.raises(BudgetError, match="does not fit mega2560"):
