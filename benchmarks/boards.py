@@ -50,6 +50,13 @@ SECTIONS {
   /DISCARD/ : { *(.ARM.exidx* .comment .note*) }
 }
 """
+_LEVELS = """\
+#include <stdint.h>
+#define RUNE_DSP_HELPER(...)
+#define RUNE_DSP_QUERY(...)
+#include "dsp_helpers.h"
+"""
+"""The names of levels alone: the helpers themselves are instructions here."""
 HEADINGS = ("model", "native", "board image", "ratio", "TFLM + CMSIS-NN", "ratio", "code", "constants", "RAM")
 _BOARD = boards.find("mps2-an386")
 
@@ -97,7 +104,7 @@ def _native(work: Path, pipeline: TypedPipeline) -> Path:
     unit = emit_unit(program, generate(program.functions), pipeline.stages, Profile.MCU)
     (work / "unit.c").write_text(unit.source)
     instructions = (RUNTIME / "instructions.h").read_text().replace("RUNE_INLINE", "static inline")
-    (work / "dsp_instructions.h").write_text("#include <stdint.h>\n" + instructions)
+    (work / "dsp_instructions.h").write_text(_LEVELS + instructions)
     helpers = ["-DRUNE_DSP_H", "-include", "dsp_instructions.h", f"-I{HEADER.parent}", f"-I{KERNELS}"]
     _compile(work, "unit.c", helpers)
     _compile(work, "runner.c", [])

@@ -32,7 +32,7 @@ DEFAULT_GOLDEN = GoldenOptions()
 NO_VECTORS = Golden((), ())
 LEAST_WORKSPACE = 1536
 """Bytes that copies of windows may take in any pipeline."""
-TENSORS_TO_WORKSPACE = 8
+TENSORS_TO_WORKSPACE = 5
 """They may take more where tensors alone need so many times as much."""
 TOOLS = ("apache-tvm", "ziglang", "tflite", "onnx")
 """Packages whose versions can change a container's bytes."""
